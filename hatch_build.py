@@ -1,0 +1,78 @@
+"""Build hook: compiles `native/` with nothing but a C compiler and puts the programs into the wheel.
+
+Without a compiler the package installs all the same; `sampan doctor` then says what is missing. Run as a program,
+`python3 hatch_build.py DIR`, it compiles into DIR: the Makefile and the tests use that.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import subprocess
+import sys
+
+ROOT = os.path.dirname(os.path.abspath(__file__))
+WARNINGS = [
+    "-Wall", "-Wextra", "-Werror", "-Wshadow", "-Wstrict-prototypes", "-Wmissing-prototypes", "-Wpointer-arith",
+    "-Wwrite-strings", "-Wformat=2", "-Wundef", "-Wvla",
+]  # fmt: skip
+
+
+def compiler() -> list[str] | None:
+    """The compiler's words: CC if set, else musl-gcc (a static program of 50 kB), else gcc or cc; `None` without one."""
+    for name in [os.environ["CC"]] if os.environ.get("CC") else ["musl-gcc", "gcc", "cc"]:
+        words = name.split()
+        if words and shutil.which(words[0]):
+            return words
+    return None
+
+
+def version() -> str:
+    """The project's version, from the one place that states it."""
+    with open(os.path.join(ROOT, "src/sampan/__init__.py"), encoding="utf-8") as stream:
+        return next(line.split('"')[1] for line in stream if line.startswith("__version__"))
+
+
+def build(directory: str, extra: tuple[str, ...] = ("-Os", "-s", "-static")) -> list[str]:
+    """Compile every program into `directory`; the paths made, none without a compiler."""
+    words = compiler()
+    if words is None:
+        return []
+    os.makedirs(directory, exist_ok=True)
+    folder = os.path.join(ROOT, "native/sampan-run")
+    if not os.path.isdir(folder):
+        return []
+    sources = sorted(os.path.join(folder, name) for name in os.listdir(folder) if name.endswith(".c"))
+    target = os.path.join(directory, "sampan-run")
+    defines = [f'-DSAMPAN_VERSION="{version()}"', "-D_GNU_SOURCE"]
+    subprocess.run([*words, "-std=gnu11", *WARNINGS, *extra, *defines, "-o", target, *sources], check=True)
+    return [target]
+
+
+try:
+    from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+except ImportError:  # run as a program
+    pass
+else:
+
+    class NativeHook(BuildHookInterface):  # type: ignore[type-arg,misc]
+        """Adds `sampan/_native/*` to the wheel and marks it for this platform."""
+
+        def initialize(self, version: str, build_data: dict[str, object]) -> None:
+            """Called by hatchling before the wheel is put together."""
+            if self.target_name != "wheel" or version == "editable":
+                return
+            programs = build(os.path.join(self.directory, "native"))
+            if not programs:
+                print("no C compiler: sampan is built without its native programs", file=sys.stderr)
+                return
+            build_data["force_include"] = {path: f"sampan/_native/{os.path.basename(path)}" for path in programs}
+            build_data["tag"] = f"py3-none-linux_{platform.machine()}"
+            build_data["pure_python"] = False
+
+
+if __name__ == "__main__":
+    made = build(sys.argv[1])
+    print("\n".join(made) or "no C compiler found")
+    sys.exit(0 if made else 1)

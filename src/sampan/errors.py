@@ -1,0 +1,155 @@
+"""Everything that can go wrong, as one tree.
+
+SampanError
+ ├ UsageError                 the command line or a file of the user is wrong
+ │  ├ BadReference            this is not a reference to an image
+ │  ├ BadSetting              a configuration file or variable has an unknown key or a wrong value
+ │  ├ ImageNotFound           no image of this name in the store
+ │  ├ ContainerNotFound       no container of this name or id
+ │  ├ NameInUse               another container has this name
+ │  ├ ContainerRunning        it runs, so it cannot be started, changed or removed
+ │  └ CannotHonour            no engine of this machine can do what was asked with `must`
+ ├ RemoteError                a registry or server misbehaved, or said no
+ │  ├ Unreachable             no answer: name, connection, time-out, TLS
+ │  ├ Unauthorized            credentials are missing, wrong or not sufficient
+ │  ├ NotAtRegistry           the registry does not have this image, tag or blob
+ │  ├ UnsupportedContent      a media type, algorithm or artifact that sampan does not run
+ │  └ ProtocolError           an answer that the distribution specification does not allow
+ ├ HostError                  this machine lacks something; the hint names it
+ │  ├ StoreError              the store cannot be read or written
+ │  │  ├ NewerStore           it was written by a newer sampan
+ │  │  └ CorruptRecord        one of its records is damaged
+ │  ├ NoSpace                 disk, quota or memory is full
+ │  ├ NoEngine                no engine works here; the reasons are named
+ │  └ ProgramMissing          a native program is not installed
+ └ IntegrityError             bytes do not match their digest, or an image is hostile; never retried
+    ├ DigestMismatch          content differs from its digest or size
+    └ LayerError              a layer breaks the rules of its format or leaves its root
+
+An error is one sentence that names the thing, what happened and why, and a hint that names a way on. Only the
+command line prints it; it ends with `exit_code`, 125 as Docker has it. On the start-up path.
+"""
+
+from __future__ import annotations
+
+EXIT_FAILURE = 125
+
+
+class SampanError(Exception):
+    """Base of all errors that a person is meant to read."""
+
+    exit_code = EXIT_FAILURE
+
+    def __init__(self, sentence: str, hint: str | None = None) -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
+        self.hint = hint
+
+    def about(self, what: str) -> SampanError:
+        """The same error with the thing that was being done in front: `cannot pull x: ...`."""
+        if not self.sentence.startswith(what):
+            self.sentence = f"{what}: {self.sentence}"
+            self.args = (self.sentence,)
+        return self
+
+
+class UsageError(SampanError):
+    """The command line or a file of the user is wrong."""
+
+
+class BadReference(UsageError):
+    """This is not a reference to an image."""
+
+
+class BadSetting(UsageError):
+    """A configuration file or variable has an unknown key or a wrong value."""
+
+
+class ImageNotFound(UsageError):
+    """No image of this name is in the store."""
+
+
+class ContainerNotFound(UsageError):
+    """No container of this name or id is in the store."""
+
+
+class NameInUse(UsageError):
+    """Another container has this name."""
+
+
+class ContainerRunning(UsageError):
+    """The container runs, so it cannot be started again, changed or removed."""
+
+
+class CannotHonour(UsageError):
+    """No engine that works here can do something that the request must have."""
+
+
+class RemoteError(SampanError):
+    """A registry or server misbehaved, or said no."""
+
+
+class Unreachable(RemoteError):
+    """No answer: the name, the connection, the time-out or TLS failed."""
+
+
+class Unauthorized(RemoteError):
+    """Credentials are missing, wrong or not sufficient."""
+
+
+class NotAtRegistry(RemoteError):
+    """The registry does not have this image, tag or blob."""
+
+
+class UnsupportedContent(RemoteError):
+    """A media type, algorithm or artifact that sampan does not run."""
+
+
+class ProtocolError(RemoteError):
+    """An answer that the OCI distribution specification does not allow."""
+
+
+class HostError(SampanError):
+    """This machine lacks something; the hint names what would help."""
+
+
+class StoreError(HostError):
+    """The store cannot be read or written."""
+
+
+class NewerStore(StoreError):
+    """The store was written by a newer sampan."""
+
+
+class CorruptRecord(StoreError):
+    """A record of the store is damaged."""
+
+
+class NoSpace(HostError):
+    """Disk, quota or memory is full."""
+
+
+class NoEngine(HostError):
+    """No engine works on this machine; the sentence names the reasons."""
+
+
+class ProgramMissing(HostError):
+    """A native program of sampan is not installed."""
+
+
+class IntegrityError(SampanError):
+    """Bytes do not match their digest, or an image is hostile. Never retried."""
+
+
+class DigestMismatch(IntegrityError):
+    """Content differs from the digest or size it was announced with."""
+
+
+class LayerError(IntegrityError):
+    """A layer breaks the rules of its format, leaves its root or exceeds a limit."""
+
+
+def printable(name: bytes | str) -> str:
+    """A file name or a foreign word for a sentence: control characters and bytes that are no UTF-8 are escaped."""
+    text = name.decode("utf-8", "backslashreplace") if isinstance(name, bytes) else name
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
