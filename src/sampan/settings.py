@@ -35,6 +35,7 @@ TABLE = (
     Setting("keep_blobs", "flag", True, "keep the compressed layers after unpacking"),
     Setting("insecure_registries", "list", (), "registries reached by plain http (loopback always is)"),
     Setting("runtime_dir", "path", "", "this node's short-lived files (default: sampan below XDG_RUNTIME_DIR or /tmp)"),
+    Setting("programs", "path", "", "sampan's native programs (default: inside the package)"),
     Setting("authfile", "path", "", "credentials for registries (default: those of podman and docker)"),
 )
 BY_NAME = {setting.name: setting for setting in TABLE}

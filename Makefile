@@ -1,0 +1,28 @@
+# Two of these do all the set-up on a fresh Debian machine: `make demo` and `make test`.
+SHELL = /bin/sh
+PYTHON ?= /usr/bin/python3
+.PHONY: demo test check native pyz bench fuzz rig clean
+
+demo:            ## install what is missing, run the main job on an embedded image (or IMAGE=..., from its registry)
+	@scripts/demo.sh $(IMAGE)
+
+test:            ## install what is missing, run every test
+	@scripts/test.sh
+
+check:           ## linters, types, layers and quick tests in an environment that exists already
+	PYTHONPATH=src $(PYTHON) -m pytest -q tests/structure tests/unit tests/property
+
+native:          ## compile the native programs into build/native
+	$(PYTHON) hatch_build.py build/native
+
+pyz:             ## build/sampan.pyz: one file that runs on a node with nothing but Python
+	$(PYTHON) scripts/build_pyz.py build/sampan.pyz
+
+bench:           ## the measurements of docs/benchmarks.md, against real peers
+	@scripts/bench.sh
+
+fuzz:            ## long fuzz runs (FUZZ_SECONDS, default 600, for each target)
+	@scripts/fuzz.sh
+
+clean:
+	rm -rf build dist

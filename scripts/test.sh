@@ -1,0 +1,70 @@
+#!/bin/sh
+# Every test, with all that they need installed first. usage: test.sh [PYTEST ARGUMENT...]
+. "$(dirname "$0")/setup.sh"
+[ -x /usr/bin/python3 ] || [ "$(id -u)" = 0 ] || { say "python3 is missing"; exit 1; }
+make_base
+say "== set-up"
+stage "packages: base" packages base python3 python3-venv gcc libc6-dev musl-tools procps util-linux uidmap
+stage "packages: registries" packages registry docker-registry skopeo umoci apache2-utils openssl
+stage "packages: peers and tools" packages peers busybox-static libarchive-tools zstd xz-utils valgrind strace
+stage "user" make_user
+stage "sampan" product
+
+CHECKS="$BASE/venv-checks"
+checks() {
+    [ -x "$CHECKS/bin/pip" ] || $PY -m venv "$CHECKS"
+    wanted="ruff mypy import-linter pytest pytest-xdist hypothesis hatchling isal backports.zstd cryptography"
+    [ "$(cat "$BASE/checks" 2>/dev/null)" = "$wanted" ] || { "$CHECKS/bin/pip" install -q $wanted && echo "$wanted" >"$BASE/checks"; }
+    [ "$(cat "$BASE/checks-product" 2>/dev/null)" = "$(cat "$BASE/product")" ] || {
+        "$CHECKS/bin/pip" install -q --force-reinstall --no-deps "$BASE"/wheel/sampan-*.whl
+        "$CHECKS/bin/pip" install -q "$(echo "$BASE"/wheel/sampan-*.whl)[fast]"
+        cp "$BASE/product" "$BASE/checks-product"
+    }
+}
+stage "checks environment" checks
+stage "other interpreters" sh "$ROOT/scripts/interpreters.sh" "$BASE" "$PY"
+
+# The tests read and write a copy: the checkout may lie where the ordinary user cannot enter, and stays clean.
+COPY="$BASE/tree"
+copy() {
+    rm -rf "$COPY"
+    mkdir -p "$COPY"
+    (cd "$ROOT" && tar cf - --exclude=./.git --exclude=./build --exclude=./dist --exclude=__pycache__ .) | tar xf - -C "$COPY"
+    [ "$(id -u)" != 0 ] || chown -R "$SETUP_USER:" "$COPY"
+}
+stage "copy of the tree" copy
+
+WORK="$BASE/work"
+rm -rf "$WORK"
+mkdir -p "$WORK" "$BASE/images"
+[ "$(id -u)" != 0 ] || chown "$SETUP_USER:" "$WORK" "$BASE/images"
+export SAMPAN_SETUP_ENV="TMPDIR=$WORK SAMPAN_TEST_IMAGES=$BASE/images SAMPAN_TEST_BASE=$BASE PYTHONDONTWRITEBYTECODE=1"
+STATUS=0
+
+# run NAME COMMAND...: one part of the tests; a failure is remembered, the rest still runs.
+run() {
+    name=$1; shift
+    say "== $name"
+    stage "$name" in_copy "$@" || STATUS=1
+}
+in_copy() { (cd "$COPY" && as_user "$@"); }
+
+if [ $# -gt 0 ]; then
+    run "chosen tests" "$CHECKS/bin/python" -m pytest "$@"
+else
+    run "structure" "$CHECKS/bin/python" -m pytest -q -n 2 tests/structure
+    run "tests" "$CHECKS/bin/python" -m pytest -q -n 2 --durations=10 tests/unit tests/property tests/fuzz tests/native tests/peers tests/engines tests/journeys
+    for interpreter in "$BASE"/venv-client-*; do
+        [ -x "$interpreter/bin/python" ] || continue
+        run "client on $(basename "$interpreter" | sed 's/venv-client-//')" "$interpreter/bin/python" -m pytest -q -m client -p no:randomly tests/unit tests/property
+    done
+fi
+leftovers=$(pgrep -u "$SETUP_USER" -l 2>/dev/null || true)
+if [ "$(id -u)" = 0 ] && [ -n "$leftovers" ]; then
+    say "processes of $SETUP_USER are left running:"; say "$leftovers"
+    STATUS=1
+fi
+rm -rf "$WORK"
+print_stages
+[ "$STATUS" = 0 ] && say "all tests passed" || say "TESTS FAILED"
+exit "$STATUS"

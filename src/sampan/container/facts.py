@@ -1,0 +1,37 @@
+"""What `plan` has to know about the host and the image's files: filled by `runtime`, read by a pure function.
+
+On the start-up path.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from sampan.host.accounts import Account
+
+
+class Facts:
+    """Facts of one start."""
+
+    __slots__ = ("account", "directory", "environment_files", "group", "hosts", "memory", "passwd", "terminal")
+
+    def __init__(
+        self,
+        account: Account,
+        directory: str,
+        *,
+        passwd: bytes = b"",
+        group: bytes = b"",
+        hosts: bytes = b"",
+        environment_files: tuple[tuple[str, bytes], ...] = (),
+        memory: int = 1 << 30,
+        terminal: bool = False,
+    ) -> None:
+        self.account = account  # who calls
+        self.directory = directory  # the caller's directory
+        self.passwd = passwd  # the image's /etc/passwd, empty if there is none
+        self.group = group  # the image's /etc/group
+        self.hosts = hosts  # the host's /etc/hosts, read only where it is needed
+        self.environment_files = environment_files  # (path, content) of each --env-file
+        self.memory = memory  # bytes that changes in memory may take at most
+        self.terminal = terminal  # whether standard input is a terminal

@@ -1,0 +1,72 @@
+"""The record of a container: an image, a request and how its root is kept. Values only; on the start-up path.
+
+`store` gives the image its paths, `container/shelf` reads and writes records.
+"""
+
+from __future__ import annotations
+
+from sampan.container import request as requests
+from sampan.errors import CorruptRecord
+
+IMAGE_FIELDS = ("reference", "manifest", "config", "chain", "platform")
+KEEPS = ("memory", "overlay", "copy")
+FORMAT = 1
+
+
+class Image:
+    """An image in the store: what it is called, its digests, and where its tree lies on this machine."""
+
+    __slots__ = ("chain", "config", "manifest", "platform", "reference", "tree", "used")
+
+    def __init__(self, reference: str, manifest: str, config: str, chain: str, platform: str, tree: str, used: str) -> None:
+        self.reference = reference
+        self.manifest = manifest
+        self.config = config
+        self.chain = chain
+        self.platform = platform
+        self.tree = tree  # the root directory of the unpacked image
+        self.used = used  # its use mark, empty in a read-only store
+
+
+class Record:
+    """A container. `keep` is `memory` (nothing stays), `overlay` or `copy`; `directory` is empty for `memory`."""
+
+    __slots__ = ("created", "directory", "id", "image", "keep", "name", "request")
+
+    def __init__(self, id: str, image: Image, request: requests.Request, **rest: str) -> None:
+        self.id = id
+        self.image = image
+        self.request = request
+        self.name = rest.get("name", "")
+        self.created = rest.get("created", "")
+        self.keep = rest.get("keep", "memory")
+        self.directory = rest.get("directory", "")
+
+    def document(self) -> dict[str, object]:
+        """What `container.json` holds."""
+        return {
+            "format": FORMAT,
+            "id": self.id,
+            "name": self.name,
+            "created": self.created,
+            "image": {name: getattr(self.image, name) for name in IMAGE_FIELDS},
+            "keep": self.keep,
+            "request": self.request.document(),
+        }  # fmt: skip
+
+
+def from_document(document: dict[str, object], directory: str, tree: str, used: str) -> Record:
+    """A record out of `container.json`. Raises `CorruptRecord`."""
+    try:
+        image = document["image"]
+        request = document["request"]
+        if not isinstance(image, dict) or not isinstance(request, dict) or document["keep"] not in KEEPS:
+            raise TypeError("image, request or keep")
+        fields = {name: str(document[name]) for name in ("name", "created", "keep")}
+        reference, manifest, config, chain, platform = (str(image[name]) for name in IMAGE_FIELDS)
+        held = Image(reference, manifest, config, chain, platform, tree, used)
+        return Record(str(document["id"]), held, requests.from_document(request), directory=directory, **fields)
+    except (KeyError, TypeError) as error:
+        raise CorruptRecord(
+            f"the record of the container in {directory} is damaged: {error}", "`sampan rm -f` removes it"
+        ) from error

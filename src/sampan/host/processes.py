@@ -1,0 +1,55 @@
+"""Processes of this node, identified so that a reused pid is never taken for the old one. On the start-up path."""
+
+from __future__ import annotations
+
+import os
+
+
+def start_time(pid: int) -> int | None:
+    """When the process was started, in clock ticks since boot (proc_pid_stat(5) field 22); `None` if there is none.
+
+    It survives exec, so a launcher can note its own for the payload that it becomes.
+    """
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as stream:
+            fields = stream.read(4096)
+        # The command name may hold blanks and brackets: count from the last closing one.
+        state, *rest = fields[fields.rindex(b")") + 2 :].split()
+        return None if state in (b"Z", b"X") else int(rest[18])
+    except (OSError, ValueError, IndexError):
+        return None
+
+
+def environment(pid: int) -> dict[str, str]:
+    """What the process was started with, as far as this user may read it; empty otherwise."""
+    try:
+        with open(f"/proc/{pid}/environ", "rb") as stream:
+            raw = stream.read(1 << 20)
+    except OSError:
+        return {}
+    pairs = (os.fsdecode(item).partition("=") for item in raw.split(b"\0") if item)
+    return {name: value for name, _, value in pairs}
+
+
+def own_pids() -> list[int]:
+    """All processes of this user that can be seen."""
+    uid = os.getuid()
+    found = []
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            try:
+                if os.stat(f"/proc/{name}").st_uid == uid:
+                    found.append(int(name))
+            except OSError:
+                continue
+    return sorted(found)
+
+
+def parent(pid: int) -> int:
+    """The parent's pid, 0 if it cannot be told."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as stream:
+            fields = stream.read(4096)
+        return int(fields[fields.rindex(b")") + 2 :].split()[1])
+    except (OSError, ValueError, IndexError):
+        return 0

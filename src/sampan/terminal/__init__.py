@@ -1,0 +1,1 @@
+"""What a person sees: words, columns, progress and help. Implements `events`."""
