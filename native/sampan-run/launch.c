@@ -1,0 +1,245 @@
+/* Reading and taking apart. The grammar is in docs/design/launch-file.md; a file that breaks it anywhere is refused whole,
+ * because a plan that is half carried out is worse than none. Returns faults instead of ending the program, so that the
+ * fuzz target can call it a million times. */
+#include "launch.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <string.h>
+#include <unistd.h>
+
+static bool refuse(struct launch *launch, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static bool refuse(struct launch *launch, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(launch->fault, sizeof launch->fault, format, arguments);
+    va_end(arguments);
+    return false;
+}
+
+bool launch_read(struct launch *launch, int fd)
+{
+    launch->length = 0;
+    for (;;) {
+        size_t room = MAX_BYTES + 1 - launch->length;
+        ssize_t got = room == 0 ? 0 : read(fd, launch->bytes + launch->length, room);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return false;
+        if (got == 0)
+            break;
+        launch->length += (size_t)got;
+    }
+    errno = 0;
+    return launch->length <= MAX_BYTES || refuse(launch, "it is longer than 8 MiB");
+}
+
+const char *string_after(const char *text)
+{
+    return text + strlen(text) + 1;
+}
+
+const char *field(const struct record *record, unsigned index)
+{
+    const char *text = record->fields;
+    while (index-- > 0)
+        text = string_after(text);
+    return text;
+}
+
+const struct record *next_record_of(const struct launch *launch, const struct record *record, enum record_name name)
+{
+    const struct record *end = launch->records + launch->count;
+    for (record = record == NULL ? launch->records : record + 1; record < end; record++) {
+        if (record->kind->name == name)
+            return record;
+    }
+    return NULL;
+}
+
+const struct record *record_of(const struct launch *launch, enum record_name name)
+{
+    return next_record_of(launch, NULL, name);
+}
+
+/* The header: any lines, the last of them the name and number of the format. Sets `rest` to what follows its NUL. */
+static bool read_header(struct launch *launch, const char **rest)
+{
+    static const char NAME[] = "sampan-launch ";
+    const char *end = memchr(launch->bytes, '\0', launch->length);
+    if (end == NULL)
+        return refuse(launch, "it is not a launch file: it has no header");
+    const char *newline = memrchr(launch->bytes, '\n', (size_t)(end - launch->bytes));
+    const char *line = newline == NULL ? launch->bytes : newline + 1;
+    if (strncmp(line, NAME, sizeof NAME - 1) != 0)
+        return refuse(launch, "it is not a launch file: its header does not end with \"sampan-launch 1\"");
+    if (strcmp(line + sizeof NAME - 1, "1") != 0)
+        return refuse(launch, "it is of format %.20s, and this sampan-run reads format 1", line + sizeof NAME - 1);
+    *rest = end + 1;
+    return true;
+}
+
+/* The string at `*at`, which moves behind its NUL; NULL at the end of the file. The NUL behind all bytes makes every string
+ * end; one that ends only there is cut. */
+static const char *next_string(const char **at, const char *end)
+{
+    const char *text = *at;
+    if (text >= end)
+        return NULL;
+    *at = string_after(text);
+    return *at <= end ? text : NULL;
+}
+
+static bool read_count(const char *text, unsigned *count)
+{
+    unsigned value = 0;
+    if (*text == '\0' || strlen(text) > 7)
+        return false;
+    for (; *text != '\0'; text++) {
+        if (*text < '0' || *text > '9')
+            return false;
+        value = value * 10 + (unsigned)(*text - '0');
+    }
+    *count = value;
+    return true;
+}
+
+static bool read_record(struct launch *launch, const char **at, const char *end)
+{
+    unsigned number = launch->count + 1;
+    struct record *record = &launch->records[launch->count];
+    const char *name = next_string(at, end);
+    if (name == NULL)
+        return refuse(launch, "it is cut off in record %u", number);
+    record->kind = record_kind(name);
+    if (record->kind == NULL)
+        return refuse(launch, "record %u, \"%.40s\", is unknown to this sampan-run", number, name);
+    const char *count = next_string(at, end);
+    if (count == NULL)
+        return refuse(launch, "it is cut off in record %u, \"%s\"", number, name);
+    if (!read_count(count, &record->count))
+        return refuse(launch, "record %u, \"%s\": \"%.40s\" is no number of fields", number, name, count);
+    int right = record->kind->count;
+    if (right == ANY_COUNT ? record->count == 0 : record->count != (unsigned)right)
+        return refuse(launch, "record %u, \"%s\", has %u fields instead of %s%d", number, name, record->count,
+                      right == ANY_COUNT ? "at least " : "", right == ANY_COUNT ? 1 : right);
+    record->fields = *at;
+    record->source = -1;
+    for (unsigned i = 0; i < record->count; i++) {
+        const char *text = next_string(at, end);
+        if (text == NULL)
+            return refuse(launch, "it is cut off in record %u, \"%s\"", number, name);
+        const struct field_rule *rule = &record->kind->fields[right == ANY_COUNT ? 0 : i];
+        const char *fault = right == ANY_COUNT && i > 0 ? NULL : field_fault(rule, text, launch->relative);
+        if (fault != NULL && record->kind->name != LATER)
+            return refuse(launch, "record %u, \"%s\": \"%.200s\" %s", number, name, text, fault);
+    }
+    launch->count++;
+    return true;
+}
+
+/* What holds between records: order, uniqueness, what must be there, what needs what. */
+static bool check_order(struct launch *launch)
+{
+    enum stage reached = STAGE_GUARD;
+    const struct record *root = NULL;
+    for (unsigned i = 0; i < launch->count; i++) {
+        const struct record *record = &launch->records[i];
+        const struct record_kind *kind = record->kind;
+        if (kind->name == LATER)
+            return refuse(launch, "this sampan-run does not do \"%s\" yet (record %u)", kind->text, i + 1);
+        if (reached == STAGE_EXEC)
+            return refuse(launch, "record %u, \"%s\", stands behind \"exec\"", i + 1, kind->text);
+        if (kind->stage < reached)
+            return refuse(launch, "record %u, \"%s\", stands too late", i + 1, kind->text);
+        if (kind->stage == STAGE_MOUNT && root == NULL)
+            return refuse(launch, "record %u, \"%s\", stands before the root", i + 1, kind->text);
+        if (kind->stage == STAGE_ROOT && root != NULL)
+            return refuse(launch, "record %u, \"%s\", is a second root", i + 1, kind->text);
+        if (kind->once && record_of(launch, kind->name) != record)
+            return refuse(launch, "record %u is a second \"%s\"", i + 1, kind->text);
+        if (kind->stage == STAGE_ROOT)
+            root = record;
+        if (kind->stage != STAGE_PROCESS)
+            reached = kind->stage;
+    }
+    if (reached != STAGE_EXEC)
+        return refuse(launch, "it has no \"exec\"");
+    return root != NULL || refuse(launch, "it has no root");
+}
+
+static bool check_needs(struct launch *launch)
+{
+    static const struct {
+        enum record_name name;
+        const char *space;
+    } NEEDS[] = {{UID_MAP, "user"}, {GID_MAP, "user"}, {HOSTNAME, "uts"}, {LOOPBACK, "net"}};
+    const struct record *unshare = record_of(launch, UNSHARE);
+    const char *names = unshare == NULL ? "" : field(unshare, 0);
+    if (!list_has(names, "mount"))
+        return refuse(launch, "it asks for no \"mount\" namespace, which every start needs");
+    for (size_t i = 0; i < sizeof NEEDS / sizeof NEEDS[0]; i++) {
+        const struct record *record = record_of(launch, NEEDS[i].name);
+        if (record != NULL && !list_has(names, NEEDS[i].space))
+            return refuse(launch, "\"%s\" needs a new \"%s\" namespace", record->kind->text, NEEDS[i].space);
+        if (record != NULL && (NEEDS[i].name == UID_MAP || NEEDS[i].name == GID_MAP) && strcmp(field(record, 2), "1") != 0)
+            return refuse(launch, "\"%s\" of more than one id needs \"map-tools\", which this sampan-run does not do yet",
+                          record->kind->text);
+    }
+    if (list_has(names, "user") && (record_of(launch, UID_MAP) == NULL || record_of(launch, GID_MAP) == NULL))
+        return refuse(launch, "a new \"user\" namespace needs \"uid-map\" and \"gid-map\"");
+    if (record_of(launch, CWD) != NULL && record_of(launch, CWD_CALLER) != NULL)
+        return refuse(launch, "it has both \"cwd\" and \"cwd-caller\"");
+    return true;
+}
+
+bool launch_check(struct launch *launch)
+{
+    const char *end = launch->bytes + launch->length;
+    const char *at = NULL;
+    launch->bytes[launch->length] = '\0';
+    launch->count = 0;
+    if (!read_header(launch, &at))
+        return false;
+    while (at < end) {
+        if (launch->count == MAX_RECORDS)
+            return refuse(launch, "it has more than 65,536 records");
+        if (!read_record(launch, &at, end))
+            return false;
+    }
+    return check_order(launch) && check_needs(launch);
+}
+
+static void print_word(const char *word, FILE *stream)
+{
+    static const char PLAIN[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_@%+=:,./-";
+    if (*word != '\0' && word[strspn(word, PLAIN)] == '\0') {
+        fputs(word, stream);
+        return;
+    }
+    fputc('\'', stream);
+    for (; *word != '\0'; word++) {
+        if (*word == '\'')
+            fputs("'\\''", stream);
+        else
+            fputc(*word, stream);
+    }
+    fputc('\'', stream);
+}
+
+void launch_print(const struct launch *launch, FILE *stream)
+{
+    for (unsigned i = 0; i < launch->count; i++) {
+        const struct record *record = &launch->records[i];
+        const char *text = record->fields;
+        fputs(record->kind->text, stream);
+        for (unsigned j = 0; j < record->count; j++, text = string_after(text)) {
+            fputc(' ', stream);
+            print_word(text, stream);
+        }
+        fputc('\n', stream);
+    }
+}

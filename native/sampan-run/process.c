@@ -1,0 +1,220 @@
+/* The payload's directory and attributes. Limits come last: a low `nofile` must not hit our own work. */
+#include "process.h"
+
+#include "descriptor.h"
+#include "kernel.h"
+#include "message.h"
+#include "mounts.h"
+#include "targets.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+static const struct want DIRECTORY = {.type = WANT_DIRECTORY, .mode = 0755};
+
+void caller_keep(struct caller *caller, const struct launch *launch)
+{
+    caller->path[0] = '\0';
+    caller->directory = -1;
+    if (record_of(launch, CWD_CALLER) == NULL)
+        return;
+    /* A directory that was removed, or that lies outside of this process's root ("(unreachable)"), cannot be found again. */
+    if (getcwd(caller->path, sizeof caller->path) == NULL || caller->path[0] != '/')
+        caller->path[0] = '\0';
+    else
+        caller->directory = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
+
+static bool same_directory(int one, int other)
+{
+    struct stat a, b;
+    return fstat(one, &a) == 0 && fstat(other, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino && S_ISDIR(a.st_mode);
+}
+
+static bool is_directory(int fd)
+{
+    return same_directory(fd, fd);
+}
+
+const char *caller_wants(const struct caller *caller, const struct launch *launch)
+{
+    const struct record *record = record_of(launch, CWD_CALLER);
+    return record != NULL && list_has(field(record, 0), "bind") && caller->directory >= 0 ? caller->path : NULL;
+}
+
+static int enter_or_refuse(const struct root *root, const char *path)
+{
+    int fd = target_find(root, path);
+    if (fd < 0)
+        fail("the directory %s does not exist inside", path);
+    if (!is_directory(fd))
+        fail("%s is not a directory inside", path);
+    return fd;
+}
+
+static int caller_directory(struct root *root, const struct record *record, const struct caller *caller)
+{
+    bool may_bind = list_has(field(record, 0), "bind");
+    int there = caller->directory < 0 ? -1 : target_find(root, caller->path);
+    if (there >= 0 && same_directory(there, caller->directory))
+        return there;
+    if (there >= 0 && may_bind && is_directory(there)) {
+        if (strcmp(caller->path, "/") != 0)
+            notice("%s is the image's own directory here, not this machine's", caller->path);
+        return there;
+    }
+    if (there >= 0)
+        close(there);
+    if (there >= 0 || !may_bind || caller->directory < 0)
+        return enter_or_refuse(root, field(record, 1));
+    mounts_bind_directory(root, caller->directory, caller->path);
+    return enter_or_refuse(root, caller->path);
+}
+
+static int fixed_directory(struct root *root, const struct record *record)
+{
+    const char *path = field(record, 0), *fallback = field(record, 1);
+    if (strcmp(fallback, "refuse") == 0)
+        return enter_or_refuse(root, path);
+    if (strcmp(fallback, "create") == 0) {
+        close(target_open(root, path, DIRECTORY));
+        return enter_or_refuse(root, path);
+    }
+    int fd = target_find(root, path);
+    if (fd >= 0 && is_directory(fd))
+        return fd;
+    if (fd >= 0)
+        close(fd);
+    return enter_or_refuse(root, fallback);
+}
+
+int process_directory(struct root *root, const struct launch *launch, const struct caller *caller)
+{
+    const struct record *record = record_of(launch, CWD);
+    if (record != NULL)
+        return fixed_directory(root, record);
+    record = record_of(launch, CWD_CALLER);
+    return record == NULL ? -1 : caller_directory(root, record, caller);
+}
+
+/* The next number of a checked comma list above `from`; -1 at its end. */
+static long next_kept(const char *list, long from)
+{
+    long next = -1;
+    while (*list != '\0') {
+        long value = strtol(list, NULL, 10);
+        if (value > from && (next < 0 || value < next))
+            next = value;
+        list += strcspn(list, ",");
+        list += *list == ',';
+    }
+    return next;
+}
+
+/* Without close_range: what is open is listed in /proc; where that is missing too, up to the limit. */
+static void close_listed(const char *kept)
+{
+    DIR *stream = opendir("/proc/self/fd");
+    if (stream == NULL)
+        fail_errno("cannot list the open descriptors to close them");
+    const struct dirent *entry;
+    while ((entry = readdir(stream)) != NULL) {
+        long fd = strtol(entry->d_name, NULL, 10);
+        if (fd > 2 && fd != dirfd(stream) && next_kept(kept, fd - 1) != fd)
+            close((int)fd);
+    }
+    closedir(stream);
+}
+
+void process_close_descriptors(const struct launch *launch)
+{
+    const struct record *record = record_of(launch, FDS);
+    if (record == NULL)
+        return;
+    const char *kept = field(record, 0);
+    for (long from = 2; from >= 0;) {
+        long next = next_kept(kept, from);
+        if (next != from + 1 && kernel_close_range((unsigned)from + 1, next < 0 ? ~0U : (unsigned)next - 1) != 0) {
+            close_listed(kept);
+            return;
+        }
+        from = next;
+    }
+}
+
+static const struct {
+    const char *name;
+    int number;
+} LIMITS[] = {
+    {"as", RLIMIT_AS},           {"core", RLIMIT_CORE},     {"cpu", RLIMIT_CPU},         {"data", RLIMIT_DATA},
+    {"fsize", RLIMIT_FSIZE},     {"locks", RLIMIT_LOCKS},   {"memlock", RLIMIT_MEMLOCK}, {"msgqueue", RLIMIT_MSGQUEUE},
+    {"nice", RLIMIT_NICE},       {"nofile", RLIMIT_NOFILE}, {"nproc", RLIMIT_NPROC},     {"rss", RLIMIT_RSS},
+    {"rtprio", RLIMIT_RTPRIO},   {"rttime", RLIMIT_RTTIME}, {"sigpending", RLIMIT_SIGPENDING}, {"stack", RLIMIT_STACK},
+};
+
+static rlim_t bound(const char *text)
+{
+    return strcmp(text, "unlimited") == 0 ? RLIM_INFINITY : (rlim_t)field_number(text, 10);
+}
+
+static void set_limit(const struct record *record)
+{
+    const char *name = field(record, 0), *soft = field(record, 1), *hard = field(record, 2);
+    struct rlimit limit = {bound(soft), bound(hard)};
+    size_t i = 0;
+    while (strcmp(LIMITS[i].name, name) != 0)
+        i++;
+    /* musl and glibc give the first argument different types. */
+    if (syscall(SYS_prlimit64, 0, LIMITS[i].number, &limit, NULL) == 0)
+        return;
+    if (errno == EPERM)
+        fail("the limit %s cannot be %s (hard %s): an ordinary user cannot raise it beyond the hard limit it has", name, soft, hard);
+    fail_errno("the limit %s cannot be %s (hard %s)", name, soft, hard);
+}
+
+static void set_cpus(const char *list)
+{
+    static unsigned long mask[MAX_CPUS / (8 * sizeof(unsigned long))];
+    enum { BITS = 8 * sizeof mask[0] };
+    const char *all = list;
+    while (*list != '\0') {
+        char *end;
+        unsigned long first = strtoul(list, &end, 10);
+        unsigned long last = *end == '-' ? strtoul(end + 1, &end, 10) : first;
+        for (; first <= last; first++)
+            mask[first / BITS] |= 1UL << (first % BITS);
+        list = end + (*end == ',');
+    }
+    if (syscall(SYS_sched_setaffinity, 0, sizeof mask, mask) != 0)
+        fail_errno("it cannot run on the processors %s", all);
+}
+
+void process_set(const struct launch *launch, const struct caller *caller, int directory)
+{
+    const struct record *record = record_of(launch, UMASK);
+    umask(record == NULL ? caller->umask : (mode_t)field_number(field(record, 0), 8) & 0777);
+    if (directory >= 0 && fchdir(directory) != 0)
+        fail_errno("cannot enter the directory of the payload");
+    if ((record = record_of(launch, CPUS)) != NULL)
+        set_cpus(field(record, 0));
+    record = NULL;
+    while ((record = next_record_of(launch, record, LIMIT)) != NULL)
+        set_limit(record);
+    if (record_of(launch, NO_NEW_PRIVS) != NULL && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
+        fail_errno("cannot set no_new_privs");
+    if (record_of(launch, DIE_WITH_PARENT) != NULL) {
+        /* Set last, since changes of credentials clear it; if the parent died before, the signal will never come. */
+        if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0)
+            fail_errno("cannot tie the payload to its parent");
+        if (getppid() != caller->parent)
+            fail("the process that started it has ended already");
+    }
+}

@@ -1,0 +1,34 @@
+/* What the payload's process gets: directory, limits, descriptors, and the last step. */
+#ifndef PROCESS_H
+#define PROCESS_H
+
+#include "root.h"
+
+#include <sys/types.h>
+
+/* The caller's directory, kept before anything changes. */
+struct caller {
+    int directory;          /* O_PATH, or -1: it was removed, or is not visible in this namespace */
+    char path[MAX_PATH];    /* "" then */
+    pid_t parent;           /* who started us */
+    mode_t umask;
+};
+
+void caller_keep(struct caller *caller, const struct launch *launch);
+
+/* The path at which the caller's directory will have to be bound, or NULL. */
+const char *caller_wants(const struct caller *caller, const struct launch *launch);
+
+/* Closes what `fds` does not keep. Nothing of our own may be open. */
+void process_close_descriptors(const struct launch *launch);
+
+/* Finds, binds or makes the payload's directory: O_PATH of it, inside the root; -1 if the records name none. */
+int process_directory(struct root *root, const struct launch *launch, const struct caller *caller);
+
+/* Everything else that execve keeps. */
+void process_set(const struct launch *launch, const struct caller *caller, int directory);
+
+/* Runs the payload; its words and environment are complete. Ends with 126 or 127 and the reason if that fails. */
+_Noreturn void process_run(char **words, char **environment);
+
+#endif

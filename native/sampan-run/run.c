@@ -1,0 +1,180 @@
+/* execve, and the reason when it fails. The kernel's "No such file or directory" for a program that is there, because its script
+ * interpreter or its ELF loader is missing, is what people stumble over most: so all three are looked at. */
+#include "process.h"
+
+#include "descriptor.h"
+#include "environment.h"
+#include "message.h"
+
+#include <elf.h>
+#include <link.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+
+#if defined __x86_64__
+enum { OWN_MACHINE = EM_X86_64 };
+#elif defined __aarch64__
+enum { OWN_MACHINE = EM_AARCH64 };
+#elif defined __powerpc64__
+enum { OWN_MACHINE = EM_PPC64 };
+#elif defined __riscv
+enum { OWN_MACHINE = 243 };
+#elif defined __s390x__
+enum { OWN_MACHINE = EM_S390 };
+#else
+enum { OWN_MACHINE = EM_NONE };
+#endif
+
+static const char DEFAULT_PATH[] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+static const char *machine_name(unsigned machine)
+{
+    static const struct {
+        unsigned machine;
+        const char *name;
+    } NAMES[] = {{EM_386, "i386"}, {EM_X86_64, "x86_64"}, {EM_ARM, "arm"}, {EM_AARCH64, "aarch64"}, {EM_PPC64, "ppc64"},
+                 {EM_S390, "s390x"}, {243, "riscv"}, {EM_MIPS, "mips"}};
+    for (size_t i = 0; i < sizeof NAMES / sizeof NAMES[0]; i++) {
+        if (NAMES[i].machine == machine)
+            return NAMES[i].name;
+    }
+    return "another machine";
+}
+
+/* Is the helper program at `path`, which `of` needs, the reason? Ends the program if so. */
+static void blame(const char *of, const char *what, const char *path)
+{
+    struct stat st;
+    if (stat(path, &st) != 0 && (errno == ENOENT || errno == ENOTDIR)) {
+        size_t length = strlen(path);
+        if (length > 0 && path[length - 1] == '\r')
+            hint("the file has the line ends of Windows; `sed -i 's/\\r$//'` takes them away");
+        fail_status(EXIT_NOT_FOUND, "%s %s of %s does not exist inside", what, path, of);
+    }
+    if (access(path, X_OK) != 0)
+        fail_status(EXIT_NOT_EXECUTABLE, "%s %s of %s cannot be run: %s", what, path, of, strerror(errno));
+}
+
+static void blame_script(const char *path, char *text)
+{
+    char *interpreter = text + 2 + strspn(text + 2, " \t");
+    interpreter[strcspn(interpreter, " \t\n")] = '\0';
+    if (*interpreter == '\0')
+        fail_status(EXIT_NOT_EXECUTABLE, "%s begins with #! and names no interpreter", path);
+    blame(path, "the interpreter", interpreter);
+}
+
+/* The loader that a program of this machine's word size asks for. */
+static void blame_program(int fd, const char *path, const char *text)
+{
+    ElfW(Ehdr) header;
+    memcpy(&header, text, sizeof header);
+    bool own = header.e_machine == OWN_MACHINE || (OWN_MACHINE == EM_X86_64 && header.e_machine == EM_386);
+    if (OWN_MACHINE != EM_NONE && !own) {
+        hint("choose the image's variant for this machine with --platform");
+        fail_status(EXIT_NOT_EXECUTABLE, "%s is a program for %s, and this machine is %s", path, machine_name(header.e_machine),
+                    machine_name(OWN_MACHINE));
+    }
+    if (text[EI_CLASS] != (sizeof(void *) == 8 ? ELFCLASS64 : ELFCLASS32))
+        return;
+    for (unsigned i = 0; i < header.e_phnum && i < 64; i++) {
+        ElfW(Phdr) segment;
+        char loader[MAX_PATH];
+        off_t at = (off_t)(header.e_phoff + i * sizeof segment);
+        if (pread(fd, &segment, sizeof segment, at) != (ssize_t)sizeof segment)
+            return;
+        if (segment.p_type != PT_INTERP || segment.p_filesz == 0 || segment.p_filesz >= sizeof loader)
+            continue;
+        ssize_t length = pread(fd, loader, segment.p_filesz, (off_t)segment.p_offset);
+        if (length <= 0)
+            return;
+        loader[length] = '\0';
+        blame(path, "the ELF loader", loader);
+    }
+}
+
+static void blame_content(const char *path, int error)
+{
+    char text[257] = "";
+    CLOSING int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    ssize_t length = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+    if (length < 0)
+        return;
+    if (length >= 2 && memcmp(text, "#!", 2) == 0)
+        blame_script(path, text);
+    else if (length >= (ssize_t)sizeof(ElfW(Ehdr)) && memcmp(text, ELFMAG, SELFMAG) == 0)
+        blame_program(fd, path, text);
+    else if (error == ENOEXEC)
+        fail_status(EXIT_NOT_EXECUTABLE, "%s is neither a program nor a script that begins with #!", path);
+}
+
+static _Noreturn void explain(const char *path, int error)
+{
+    struct stat st;
+    struct statvfs fs;
+    if (error == E2BIG)
+        fail_status(EXIT_NOT_EXECUTABLE, "the arguments and the environment of %s are longer than the kernel takes", path);
+    if (stat(path, &st) != 0) {
+        char text[MAX_PATH];
+        ssize_t length = readlink(path, text, sizeof text - 1);
+        if (errno != ENOENT && errno != ENOTDIR && length < 0)
+            fail_status(EXIT_NOT_EXECUTABLE, "%s cannot be run: %s", path, strerror(errno));
+        if (length < 0)
+            fail_status(EXIT_NOT_FOUND, "there is no program %s inside", path);
+        text[length] = '\0';
+        fail_status(EXIT_NOT_FOUND, "%s is a link to %s, which does not exist inside", path, text);
+    }
+    if (S_ISDIR(st.st_mode))
+        fail_status(EXIT_NOT_EXECUTABLE, "%s is a directory", path);
+    if (!S_ISREG(st.st_mode))
+        fail_status(EXIT_NOT_EXECUTABLE, "%s is not a regular file", path);
+    if (error == EACCES && access(path, X_OK) != 0)
+        fail_status(EXIT_NOT_EXECUTABLE, "%s is not executable (its mode is %04o)", path, (unsigned)(st.st_mode & 07777));
+    if (error == EACCES && statvfs(path, &fs) == 0 && (fs.f_flag & ST_NOEXEC))
+        fail_status(EXIT_NOT_EXECUTABLE, "%s lies on a file system that is mounted noexec", path);
+    blame_content(path, error);
+    fail_status(EXIT_NOT_EXECUTABLE, "%s cannot be run: %s", path, strerror(error));
+}
+
+/* The next directory of a PATH at `*list`, and `word` in it; an empty one is the current directory. False at the end. */
+static bool next_candidate(const char **list, const char *word, char *path, size_t size)
+{
+    if (*list == NULL)
+        return false;
+    size_t length = strcspn(*list, ":");
+    int needed = snprintf(path, size, "%.*s%s%s", (int)length, *list, length > 0 ? "/" : "./", word);
+    if (needed < 0 || (size_t)needed >= size)
+        path[0] = '\0';
+    *list = (*list)[length] == ':' ? *list + length + 1 : NULL;
+    return true;
+}
+
+void process_run(char **words, char **environment)
+{
+    static char path[2 * MAX_PATH], denied[2 * MAX_PATH];
+    const char *word = words[0], *list = environment_value(environment, "PATH");
+    if (strchr(word, '/') != NULL) {
+        execve(word, words, environment);
+        explain(word, errno);
+    }
+    const char *searched = list = list == NULL ? DEFAULT_PATH : list;
+    while (next_candidate(&list, word, path, sizeof path)) {
+        struct stat st;
+        if (path[0] == '\0' || stat(path, &st) != 0)
+            continue;
+        if (S_ISREG(st.st_mode)) {
+            execve(path, words, environment);
+            /* What may not be run does not hide a program of the same name further on, as in every shell. */
+            if (errno != EACCES)
+                explain(path, errno);
+        }
+        if (denied[0] == '\0')
+            strcpy(denied, path);
+    }
+    if (denied[0] != '\0')
+        explain(denied, EACCES);
+    fail_status(EXIT_NOT_FOUND, "there is no program \"%s\" inside in any directory of PATH (%s)", word, searched);
+}
