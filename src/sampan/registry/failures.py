@@ -1,0 +1,178 @@
+"""What went wrong, in words: exceptions of urllib3 and refusals by status, sorted into those that may pass and the rest."""
+
+from __future__ import annotations
+
+import errno
+import socket
+import ssl
+from typing import TYPE_CHECKING
+
+from urllib3 import exceptions
+
+from sampan.errors import (
+    NotAtRegistry,
+    ProtocolError,
+    RemoteError,
+    SampanError,
+    Unauthorized,
+    Unreachable,
+    printable,
+)
+from sampan.registry.pacing import STATUS_PAUSE, Limits, Transient, retry_after, spoken
+from sampan.registry.tls import certificate_fault
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+TRANSIENT_STATUSES = (408, 429, 500, 502, 503, 504)
+MAX_MESSAGE = 300
+
+_REASONS = {
+    400: "Bad Request", 405: "Method Not Allowed", 406: "Not Acceptable", 408: "Request Timeout", 429: "Too Many Requests",
+    500: "Internal Server Error", 502: "Bad Gateway", 503: "Service Unavailable", 504: "Gateway Timeout",
+}  # fmt: skip
+_GONE = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EHOSTDOWN)
+
+
+def connection_failure(error: BaseException, host: str, limits: Limits) -> Exception:
+    """The exception to raise for one of urllib3: `Transient`, or an error that trying again would not mend."""
+    causes = _causes(error)
+    for cause in causes:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return Unreachable(*certificate_fault(cause, host))
+        if isinstance(cause, exceptions.ProxyError):
+            return _proxy_failure(causes, host)
+    for cause in causes:
+        if isinstance(cause, socket.gaierror):
+            return _name_failure(cause, host)
+        if isinstance(cause, exceptions.ConnectTimeoutError) and not isinstance(cause, exceptions.NewConnectionError):
+            return Transient(Unreachable(f"no connection to {host} within {spoken(limits.connect)}"))
+        if isinstance(cause, exceptions.ReadTimeoutError):
+            return Transient(Unreachable(f"{host} has stopped answering"))
+        if isinstance(cause, ssl.SSLError) and not isinstance(cause, (ssl.SSLEOFError, ssl.SSLZeroReturnError)):
+            return _tls_failure(cause, host)
+        if isinstance(cause, (exceptions.LocationValueError, UnicodeError, exceptions.InvalidHeader)):
+            return ProtocolError(f"{printable(host)!r} cannot be asked: {printable(str(cause)[:MAX_MESSAGE])}")
+    for cause in causes:
+        if isinstance(cause, OSError) and cause.errno == errno.ECONNREFUSED:
+            return Transient(Unreachable(f"{host} refuses the connection", "is the registry running, and is the port right?"))
+        if isinstance(cause, OSError) and cause.errno in _GONE:
+            return Transient(Unreachable(f"no way to {host}: {cause.strerror}"))
+    return Transient(Unreachable(f"the connection to {host} was cut"), is_cut=True)
+
+
+def caused_by_certificate(error: BaseException) -> bool:
+    """Whether TLS was spoken, but the certificate not accepted."""
+    return any(isinstance(cause, ssl.SSLCertVerificationError) for cause in _causes(error))
+
+
+def _causes(error: BaseException) -> list[BaseException]:
+    """The exception, what it wraps and what led to it."""
+    found: list[BaseException] = []
+    waiting: list[object] = [error]
+    while waiting and len(found) < 20:
+        one = waiting.pop(0)
+        if isinstance(one, BaseException) and one not in found:
+            found.append(one)
+            waiting += [*one.args, getattr(one, "original_error", None), one.__cause__, one.__context__]
+    return found
+
+
+def _name_failure(error: socket.gaierror, host: str) -> Exception:
+    if error.errno == socket.EAI_AGAIN:
+        return Transient(Unreachable(f"the name service does not answer for {host}", "is this machine connected to the network?"))
+    return Unreachable(f"there is no host of the name {host}", "check the spelling")
+
+
+def _tls_failure(error: ssl.SSLError, host: str) -> Exception:
+    reason = (error.reason or "").replace("_", " ").lower()
+    if reason in ("wrong version number", "record layer failure", "http request", "packet length too long"):
+        return Unreachable(
+            f"{host} does not speak TLS", "for a registry that has plain http only, add it to insecure_registries in the settings"
+        )
+    return Unreachable(f"TLS with {host} failed: {printable(reason or str(error))}")
+
+
+def _proxy_failure(causes: list[BaseException], host: str) -> Exception:
+    words = " ".join(str(cause) for cause in causes)
+    if "407" in words:
+        return Unreachable(
+            f"the proxy on the way to {host} wants a password", "write it into https_proxy: http://USER:PASSWORD@HOST"
+        )
+    if " 403" in words:
+        return Unreachable(f"the proxy refuses the way to {host}")
+    return Transient(Unreachable(f"the proxy on the way to {host} does not answer", "check https_proxy and no_proxy"))
+
+
+class Refusal:
+    """An answer that is not the wanted one: status, headers and the first bytes of the body."""
+
+    def __init__(self, status: int, headers: Mapping[str, str], body: bytes, *, strayed: bool) -> None:
+        """`strayed`: the answer comes from another origin, which a redirect led to."""
+        self.status = status
+        self.headers = headers
+        self.strayed = strayed
+        self.codes, self.message = _errors_in(body)
+        self.is_page = is_web_page(headers, body)
+
+    def failure(self, name: str, wanted: str, now: float) -> Exception:
+        """The exception to raise; `wanted` says what was asked for, as `tag 12 of NAME`, `now` is the time."""
+        told = f": {self.message}" if self.message else ""
+        asked_to_wait = retry_after(self.headers.get("Retry-After"), now)
+        if self.strayed and self.status in (400, 401, 403, 404, 410):
+            # A signed URL that has expired, or a mirror that is behind: the registry gives a new one.
+            error: SampanError = RemoteError(f"the storage behind the registry refuses {wanted} ({self.status})")
+            return Transient(error, retry_after=asked_to_wait, pause=STATUS_PAUSE)
+        if self.status == 429:
+            limit = _rate_limit(self.headers)
+            hint = "wait a while, or log in: many registries allow more then"
+            error = RemoteError(f"the registry limits the number of requests{limit} (429){told}", hint)
+            return Transient(error, retry_after=asked_to_wait, pause=STATUS_PAUSE)
+        if self.status in TRANSIENT_STATUSES:
+            error = RemoteError(f"the registry has a fault ({self.status} {_REASONS[self.status]}){told}")
+            return Transient(error, retry_after=asked_to_wait, pause=STATUS_PAUSE)
+        if self.status == 403:
+            return Unauthorized(f"the registry denies access to {name} (403){told}", f"sampan login {name.partition('/')[0]}")
+        if self.status in (404, 410):
+            return self._missing(name, wanted)
+        reason = _REASONS.get(self.status)
+        return ProtocolError(
+            f"the registry answers {self.status}{f' ({reason})' if reason else ''} where {wanted} was asked for{told}"
+        )
+
+    def _missing(self, name: str, wanted: str) -> SampanError:
+        if self.is_page and not self.codes:
+            return ProtocolError(f"{name.partition('/')[0]} answers with a web page (404): it does not look like a registry")
+        if "NAME_UNKNOWN" in self.codes:
+            return NotAtRegistry(f"the registry has no image {name}", "check the spelling")
+        return NotAtRegistry(f"the registry has no {wanted}", "check the spelling")
+
+
+def is_web_page(headers: Mapping[str, str], body: bytes) -> bool:
+    """Whether this is a page for people (a login page, a proxy's excuse) where a document was asked for."""
+    start = body[:200].lstrip().lower()
+    return start.startswith((b"<!doctype", b"<html")) or (
+        headers.get("Content-Type", "").lower().startswith("text/html") and start.startswith(b"<")
+    )
+
+
+def _errors_in(body: bytes) -> tuple[tuple[str, ...], str]:
+    """Codes and message of the distribution specification's error document, if this is one."""
+    from sampan.oci.document import maps_of, read_document, text_of
+
+    try:
+        errors = maps_of(read_document(body, "the answer"), "errors", "the answer")
+        codes = tuple(text_of(error, "code", "the answer").upper() for error in errors)
+        messages = [text_of(error, "message", "the answer") for error in errors]
+    except ProtocolError:
+        return (), ""
+    return codes, printable("; ".join(dict.fromkeys(message for message in messages if message))[:MAX_MESSAGE])
+
+
+def _rate_limit(headers: Mapping[str, str]) -> str:
+    """` to 100 in 6 h`, from Docker Hub's `ratelimit-limit: 100;w=21600`; empty if it is not told."""
+    number, _, rest = headers.get("RateLimit-Limit", "").partition(";")
+    window = rest.strip().removeprefix("w=")
+    if not (number.strip().isdecimal() and window.isdecimal()):
+        return ""
+    return f" to {int(number[:9])} in {spoken(float(window[:9]))}"

@@ -1,0 +1,1 @@
+"""Real peers and doubles that tests talk to, as pytest plugins by topic."""
