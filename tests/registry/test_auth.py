@@ -241,7 +241,7 @@ def test_another_host_may_give_the_tokens(served, elsewhere, login, notice):
 
 def test_a_token_server_does_not_redirect(served, elsewhere, login):
     served.on("/token", redirect(elsewhere.url + "{path}"))
-    with pytest.raises(ProtocolError, match="answers 307 where a token of"):
+    with pytest.raises(ProtocolError, match="answers 307 where a token for"):
         login(served.host).manifest(reference(served.host))
     assert elsewhere.requests == []
 

@@ -170,8 +170,15 @@ def test_a_body_without_length(served, client, layout):
     assert fetch(client, served, layout, io.BytesIO()) == BIG
 
 
-def test_a_page_instead_of_a_blob(served, client, layout):
-    served.on("/blobs/", status(200, {"Content-Type": "text/html"}, b"<html>please log in</html>"))
+@pytest.mark.parametrize("told", [True, False])
+def test_a_page_instead_of_a_blob(served, client, layout, told):
+    def page(_, reply: Reply) -> None:
+        reply.body, reply.headers = b"<html>please log in</html>", {"Content-Type": "text/html", "Connection": "close"}
+        reply.cut_at = len(reply.body)
+        if told:
+            reply.headers["Content-Length"] = str(len(reply.body))
+
+    served.on("/blobs/", page)
     with pytest.raises(ProtocolError, match="answers with a web page instead of blob"):
         fetch(client, served, layout, io.BytesIO())
 

@@ -38,8 +38,8 @@ def test_too_many_requests_twice(served, client, clock, notice):
     client.manifest(reference(served.host))
     assert clock.waits == [4.0, 5.0]  # Retry-After and the usual pause
     assert notice.warnings == [
-        "the registry limits the number of requests to 100 in 6 h (429); trying again in 4.0 s (1 of 4)",
-        "the registry limits the number of requests to 100 in 6 h (429); trying again in 5.0 s (2 of 4)",
+        f"{served.host} limits the number of requests to 100 in 6 h (429); trying again in 4.0 s (1 of 4)",
+        f"{served.host} limits the number of requests to 100 in 6 h (429); trying again in 5.0 s (2 of 4)",
     ]
 
 
@@ -66,7 +66,7 @@ def test_faults_that_pass(served, client, code):
 
 def test_faults_that_do_not_pass(served, client):
     served.on("/manifests/", refused(503, "UNAVAILABLE", "the disk is full"))
-    sentence = re.escape("the registry has a fault (503 Service Unavailable): the disk is full (tried 5 times)")
+    sentence = re.escape(f"{served.host} has a fault (503 Service Unavailable): the disk is full (tried 5 times)")
     with pytest.raises(RemoteError, match=sentence):
         client.manifest(reference(served.host))
     assert len(served.asked("/manifests/")) == 5

@@ -76,7 +76,7 @@ def test_a_login_that_the_other_origin_asks_for_is_not_answered(two, layout, tmp
     faulty, elsewhere, client = two
     faulty.on("/blobs/", redirect(elsewhere.url + "{path}"))
     elsewhere.login = "basic"
-    with pytest.raises(Exception, match=r"the storage behind the registry refuses blob .* \(401\) \(tried 5 times\)"):
+    with pytest.raises(Exception, match=r"to which the registry leads, refuses blob .* \(401\) \(tried 5 times\)"):
         fetch(client, faulty, layout, tmp_path)
     assert {one.authorization for one in elsewhere.requests} == {None}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 
 import pytest
 
@@ -91,6 +92,24 @@ def test_a_loopback_registry_that_hangs_up_is_no_tls(faulty, client):
     faulty.on("/v2/", lambda asked, reply: (_ for _ in ()).throw(ConnectionResetError()))
     with pytest.raises(Unreachable, match=r"was cut \(tried 5 times\)"):
         client.manifest(reference(faulty.host))
+
+
+def test_something_that_is_no_web_server(client):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def greet():
+            while True:
+                try:
+                    caller, _ = listener.accept()
+                except OSError:
+                    return
+                with caller:
+                    caller.sendall(b"220 mail.example ESMTP\r\n")
+
+        threading.Thread(target=greet, daemon=True).start()
+        with pytest.raises(Unreachable, match="answers, but not as a web server does"):
+            client.manifest(reference(f"127.0.0.1:{listener.getsockname()[1]}"))
+        listener.shutdown(socket.SHUT_RDWR)
 
 
 def test_a_tunnel_through_a_proxy(tls_faulty, layout, make_client, proxy):

@@ -190,9 +190,7 @@ class Authenticator:
                         return self._read_token(answer.read(MAX_TOKEN_ANSWER, "the token"))
                     if answer.status in (401, 403):
                         return None
-                    refusal = Refusal(answer.status, answer.headers, answer.first_bytes(), strayed=False)
-                    server = urlsplit(url).netloc
-                    raise refusal.failure(place.name, f"a token of {server}", self._transport.clock.now())
+                    raise Refusal(answer).failure(place.name, f"a token for {place.name}", self._transport.clock.now())
             except Transient as failure:
                 tries.wait(failure)
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from sampan.errors import DigestMismatch, NoSpace, ProtocolError, StoreError, Unreachable
 from sampan.oci.digest import Verifier
 from sampan.registry.exchange import blob_request
-from sampan.registry.failures import is_web_page
+from sampan.registry.failures import is_web_page, page_instead_of
 from sampan.registry.pacing import Transient
 
 if TYPE_CHECKING:
@@ -50,6 +50,8 @@ def stream(exchange: Exchange, place: Place, descriptor: Descriptor, start: int 
         try:
             with _opened(exchange, place, descriptor, position if with_range else 0) as answer:
                 for piece in _from(position if answer.status == 200 else 0, answer):
+                    if position == 0 and is_web_page(answer.headers, piece):
+                        raise page_instead_of(what, answer.host)
                     if position + len(piece) > descriptor.size:
                         raise DigestMismatch(f"{what} is longer than the {descriptor.size} bytes it was announced with")
                     position += len(piece)
@@ -155,10 +157,7 @@ def _check_length(answer: Answer, descriptor: Descriptor, place: Place) -> None:
     if not length.isdecimal() or int(length[:20]) == descriptor.size:
         return
     if is_web_page(answer.headers, answer.first_bytes()):
-        raise ProtocolError(
-            f"{answer.host} answers with a web page instead of {_named(descriptor, place)}",
-            "a proxy or a login page may stand in between",
-        )
+        raise page_instead_of(_named(descriptor, place), answer.host)
     raise _other_size(int(length[:20]), descriptor, place)
 
 

@@ -20,7 +20,7 @@ from sampan.registry.auth import Authenticator
 from sampan.registry.blobs import fetch, fetch_bytes, stream
 from sampan.registry.credentials import Credentials
 from sampan.registry.exchange import Exchange, manifest_request
-from sampan.registry.failures import is_web_page
+from sampan.registry.failures import is_web_page, page_instead_of
 from sampan.registry.transport import Transport
 
 if TYPE_CHECKING:
@@ -117,9 +117,7 @@ class Client:
                 raise self._exchange.refused(answer, place, what)
             content = answer.read(MAX_BYTES, what)
             if is_web_page(answer.headers, content):
-                raise ProtocolError(
-                    f"{answer.host} answers with a web page instead of {what}", "a proxy or a login page may stand in between"
-                )
+                raise page_instead_of(what, answer.host)
             digest = _verified(content, reference, answer, what)
             return FetchedManifest(base_type(answer.headers.get("Content-Type")), content, digest)
 

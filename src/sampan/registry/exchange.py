@@ -66,8 +66,7 @@ class Exchange:
 
     def refused(self, answer: Answer, place: Place, wanted: str) -> Exception:
         """The exception for an answer of the wrong status."""
-        refusal = Refusal(answer.status, answer.headers, answer.first_bytes(), strayed=answer.strayed)
-        return refusal.failure(place.name, wanted, self.transport.clock.now())
+        return Refusal(answer).failure(place.name, wanted, self.transport.clock.now())
 
     def repeated(self, work: Callable[[], T]) -> T:
         """The result of `work`, which is done again when it raises `Transient`, as often as the limits allow."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import socket
 import ssl
+from http.client import BadStatusLine, RemoteDisconnected
 from typing import TYPE_CHECKING
 
 from urllib3 import exceptions
@@ -23,6 +24,8 @@ from sampan.registry.tls import certificate_fault
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from sampan.registry.transport import Answer
 
 TRANSIENT_STATUSES = (408, 429, 500, 502, 503, 504)
 MAX_MESSAGE = 300
@@ -49,6 +52,8 @@ def connection_failure(error: BaseException, host: str, limits: Limits) -> Excep
             return Transient(Unreachable(f"no connection to {host} within {spoken(limits.connect)}"))
         if isinstance(cause, exceptions.ReadTimeoutError):
             return Transient(Unreachable(f"{host} has stopped answering"))
+        if isinstance(cause, BadStatusLine) and not isinstance(cause, RemoteDisconnected):
+            return Transient(Unreachable(f"{host} answers, but not as a web server does"), is_cut=True)
         if isinstance(cause, ssl.SSLError) and not isinstance(cause, (ssl.SSLEOFError, ssl.SSLZeroReturnError)):
             return _tls_failure(cause, host)
         if isinstance(cause, (exceptions.LocationValueError, UnicodeError, exceptions.InvalidHeader)):
@@ -105,15 +110,16 @@ def _proxy_failure(causes: list[BaseException], host: str) -> Exception:
 
 
 class Refusal:
-    """An answer that is not the wanted one: status, headers and the first bytes of the body."""
+    """An answer that is not the wanted one: who gave it, status, headers and the first bytes of the body."""
 
-    def __init__(self, status: int, headers: Mapping[str, str], body: bytes, *, strayed: bool) -> None:
-        """`strayed`: the answer comes from another origin, which a redirect led to."""
-        self.status = status
-        self.headers = headers
-        self.strayed = strayed
+    def __init__(self, answer: Answer) -> None:
+        body = answer.first_bytes()
+        self.host = answer.host
+        self.status = answer.status
+        self.headers = answer.headers
+        self.strayed = answer.strayed
         self.codes, self.message = _errors_in(body)
-        self.is_page = is_web_page(headers, body)
+        self.is_page = is_web_page(answer.headers, body)
 
     def failure(self, name: str, wanted: str, now: float) -> Exception:
         """The exception to raise; `wanted` says what was asked for, as `tag 12 of NAME`, `now` is the time."""
@@ -121,15 +127,15 @@ class Refusal:
         asked_to_wait = retry_after(self.headers.get("Retry-After"), now)
         if self.strayed and self.status in (400, 401, 403, 404, 410):
             # A signed URL that has expired, or a mirror that is behind: the registry gives a new one.
-            error: SampanError = RemoteError(f"the storage behind the registry refuses {wanted} ({self.status})")
+            error: SampanError = RemoteError(f"{self.host}, to which the registry leads, refuses {wanted} ({self.status})")
             return Transient(error, retry_after=asked_to_wait, pause=STATUS_PAUSE)
         if self.status == 429:
             limit = _rate_limit(self.headers)
             hint = "wait a while, or log in: many registries allow more then"
-            error = RemoteError(f"the registry limits the number of requests{limit} (429){told}", hint)
+            error = RemoteError(f"{self.host} limits the number of requests{limit} (429){told}", hint)
             return Transient(error, retry_after=asked_to_wait, pause=STATUS_PAUSE)
         if self.status in TRANSIENT_STATUSES:
-            error = RemoteError(f"the registry has a fault ({self.status} {_REASONS[self.status]}){told}")
+            error = RemoteError(f"{self.host} has a fault ({self.status} {_REASONS[self.status]}){told}")
             return Transient(error, retry_after=asked_to_wait, pause=STATUS_PAUSE)
         if self.status == 403:
             return Unauthorized(f"the registry denies access to {name} (403){told}", f"sampan login {name.partition('/')[0]}")
@@ -137,12 +143,12 @@ class Refusal:
             return self._missing(name, wanted)
         reason = _REASONS.get(self.status)
         return ProtocolError(
-            f"the registry answers {self.status}{f' ({reason})' if reason else ''} where {wanted} was asked for{told}"
+            f"{self.host} answers {self.status}{f' ({reason})' if reason else ''} where {wanted} was asked for{told}"
         )
 
     def _missing(self, name: str, wanted: str) -> SampanError:
         if self.is_page and not self.codes:
-            return ProtocolError(f"{name.partition('/')[0]} answers with a web page (404): it does not look like a registry")
+            return ProtocolError(f"{self.host} answers with a web page (404): it does not look like a registry")
         if "NAME_UNKNOWN" in self.codes:
             return NotAtRegistry(f"the registry has no image {name}", "check the spelling")
         return NotAtRegistry(f"the registry has no {wanted}", "check the spelling")
@@ -154,6 +160,11 @@ def is_web_page(headers: Mapping[str, str], body: bytes) -> bool:
     return start.startswith((b"<!doctype", b"<html")) or (
         headers.get("Content-Type", "").lower().startswith("text/html") and start.startswith(b"<")
     )
+
+
+def page_instead_of(what: str, host: str) -> ProtocolError:
+    """The error for such a page."""
+    return ProtocolError(f"{host} answers with a web page instead of {what}", "a proxy or a login page may stand in between")
 
 
 def _errors_in(body: bytes) -> tuple[tuple[str, ...], str]:

@@ -206,6 +206,9 @@ class Transport:
             raise connection_failure(error, host, self.limits) from error
         with self._lock:
             self._open_responses.add(response)
+        if self._stop.is_set():  # `stop` may have missed this one
+            response.close()
+        self.check_running()
         return Answer(self, response, host, strayed=strayed)
 
     def _manager(self, url: str) -> urllib3.PoolManager:
