@@ -7,6 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* execve takes words that it could change, and changes none. */
+static char *word_of(const char *text)
+{
+    return (char *)(uintptr_t)text;
+}
+
 struct environment {
     char **entries;
     size_t count;
@@ -75,7 +81,7 @@ char **environment_make(const struct launch *launch, char **caller)
         const struct record *record = &launch->records[i];
         switch (record->kind->name) {
         case ENV:
-            set(&environment, (char *)(uintptr_t)field(record, 0));
+            set(&environment, word_of(field(record, 0)));
             break;
         case ENV_FROM:
             take(&environment, caller, field(record, 0), false);
@@ -114,9 +120,9 @@ char **arguments_make(const struct launch *launch, char **words)
         fail("it takes no arguments, and was given \"%s\"", words[0]);
     const char *text = exec->fields;
     for (unsigned i = 0; i < exec->count; i++, text = string_after(text))
-        *end++ = (char *)(uintptr_t)text;
+        *end++ = word_of(text);
     while ((given == 0 || strcmp(mode, "replace") != 0) && (word = next_record_of(launch, word, DEFAULT_ARG)) != NULL)
-        *end++ = (char *)(uintptr_t)field(word, 0);
+        *end++ = word_of(field(word, 0));
     while (*words != NULL)
         *end++ = *words++;
     return all;

@@ -133,9 +133,10 @@ static bool read_record(struct launch *launch, const char **at, const char *end)
         if (text == NULL)
             return refuse(launch, "it is cut off in record %u, \"%s\"", number, name);
         const struct field_rule *rule = &record->kind->fields[right == ANY_COUNT ? 0 : i];
-        const char *fault = right == ANY_COUNT && i > 0 ? NULL : field_fault(rule, text, launch->relative);
+        const char *fault = right == ANY_COUNT && i > 0 ? NULL : field_fault(rule, text, launch->may_be_relative);
         if (fault != NULL && record->kind->name != LATER)
             return refuse(launch, "record %u, \"%s\": \"%.200s\" %s", number, name, text, fault);
+        launch->is_relative |= rule->type == FIELD_HOST && *text != '/';
     }
     launch->count++;
     return true;
@@ -202,6 +203,7 @@ bool launch_check(struct launch *launch)
     const char *at = NULL;
     launch->bytes[launch->length] = '\0';
     launch->count = 0;
+    launch->is_relative = false;
     if (!read_header(launch, &at))
         return false;
     while (at < end) {

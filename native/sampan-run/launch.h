@@ -16,7 +16,8 @@ struct record {
 };
 
 struct launch {
-    bool relative;   /* relative paths may stand in it: it has a directory */
+    bool may_be_relative; /* paths may be relative: the file has a directory */
+    bool is_relative; /* some are */
     size_t length;   /* of `bytes` */
     unsigned count;  /* of `records` */
     char fault[512]; /* the sentence of why it is refused */

@@ -40,7 +40,7 @@ static void read_file(const char *path)
     CLOSING int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         fail_errno("cannot read %s", path);
-    launch.relative = true;
+    launch.may_be_relative = true;
     read_launch(fd, path);
 }
 
@@ -92,7 +92,7 @@ static _Noreturn void start(const char *path, char **words)
     char **environment = environment_make(&launch, environ);
     process_close_descriptors(&launch);
     struct rlimit descriptors = raise_descriptors();
-    int base = path == NULL ? AT_FDCWD : directory_of(path); /* AT_FDCWD: then all paths are absolute */
+    int base = launch.is_relative ? directory_of(path) : AT_FDCWD;
     for (record = NULL; (record = next_record_of(&launch, record, TOUCH)) != NULL;)
         utimensat(base, field(record, 0), NULL, 0);
     caller.umask = umask(0);
@@ -119,8 +119,11 @@ static _Noreturn void start_descriptor(const char *text, char **words)
 {
     char *end;
     long fd = strtol(text, &end, 10);
-    if (*text == '\0' || *end != '\0' || fd < 0 || fd > INT_MAX)
+    if (*text == '\0' || *end != '\0' || fd > INT_MAX)
         usage();
+    if (fd <= STDERR_FILENO)
+        fail("--fd takes a descriptor above 2: the payload's streams stay what they are");
+    lseek((int)fd, 0, SEEK_SET); /* who wrote a memfd stands at its end; a pipe does not mind */
     read_launch((int)fd, "the launch file");
     close((int)fd);
     start(NULL, words);

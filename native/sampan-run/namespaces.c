@@ -5,11 +5,11 @@
 
 #include "descriptor.h"
 #include "message.h"
+#include "mountinfo.h"
 
 #include <errno.h>
 #include <net/if.h>
 #include <sched.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
@@ -35,16 +35,11 @@ static bool says(const char *path, char value)
 /* A root directory that is no mount point is one that chroot set: the kernel refuses user namespaces below it. */
 static bool in_chroot(void)
 {
-    static char text[1 << 16];
-    if (!read_text("/proc/self/mountinfo", text, sizeof text))
-        return false;
-    for (char *line = text; line != NULL; line = strchr(line, '\n')) {
-        char point[8];
-        line += *line == '\n';
-        if (sscanf(line, "%*s %*s %*s %*s %7s", point) == 1 && strcmp(point, "/") == 0)
-            return false;
+    char *at = mountinfo_read();
+    const char *point = at;
+    while (at != NULL && (point = mountinfo_next(&at)) != NULL && strcmp(point, "/") != 0) {
     }
-    return true;
+    return at != NULL && point == NULL;
 }
 
 static bool under_seccomp(void)

@@ -6,10 +6,10 @@
 
 #include "descriptor.h"
 #include "kernel.h"
+#include "mountinfo.h"
 #include "records.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/statvfs.h>
@@ -31,61 +31,14 @@ int protect_mount(int fd, unsigned long flags)
     return mount(NULL, descriptor_path(fd).text, NULL, MS_REMOUNT | MS_BIND | flags, NULL);
 }
 
-/* The octal escapes of mountinfo (\040 for a blank), undone in place. */
-static void unescape(char *text)
-{
-    char *to = text;
-    for (; *text != '\0'; to++) {
-        if (text[0] == '\\' && text[1] >= '0' && text[1] <= '3' && text[2] != '\0' && text[3] != '\0') {
-            *to = (char)((text[1] - '0') * 64 + (text[2] - '0') * 8 + (text[3] - '0'));
-            text += 4;
-        } else {
-            *to = *text++;
-        }
-    }
-    *to = '\0';
-}
-
-/* The mount point, the fifth word, of the line at `*at`, which moves to the next line; NULL at the end. */
-static char *next_mount_point(char **at)
-{
-    char *line = *at, *point = line;
-    if (*line == '\0')
-        return NULL;
-    char *end = strchr(line, '\n');
-    *at = end == NULL ? line + strlen(line) : end + 1;
-    for (int word = 0; word < 4; word++) {
-        point += strcspn(point, " \n");
-        point += *point == ' ';
-    }
-    point[strcspn(point, " \n")] = '\0';
-    unescape(point);
-    return point;
-}
-
-static bool read_all(const char *path, char *text, size_t size)
-{
-    CLOSING int fd = open(path, O_RDONLY | O_CLOEXEC);
-    size_t length = 0;
-    ssize_t got = fd < 0 ? -1 : 1;
-    while (got > 0 && length < size - 1) {
-        got = read(fd, text + length, size - 1 - length);
-        length += got > 0 ? (size_t)got : 0;
-    }
-    text[length] = '\0';
-    if (got > 0)
-        errno = EOVERFLOW;
-    return got == 0;
-}
-
 static int protect_below(const char *top, unsigned long flags)
 {
-    static char text[8 << 20]; /* 100,000 mounts, the kernel's limit, of 80 bytes */
     size_t length = strlen(top);
-    char *at = text, *point;
-    if (!read_all("/proc/self/mountinfo", text, sizeof text))
+    char *at = mountinfo_read();
+    const char *point;
+    if (at == NULL)
         return -1;
-    while ((point = next_mount_point(&at)) != NULL) {
+    while ((point = mountinfo_next(&at)) != NULL) {
         if (strncmp(point, top, length) != 0 || point[length] != '/')
             continue;
         CLOSING int fd = open(point, O_PATH | O_NOFOLLOW | O_CLOEXEC);

@@ -8,8 +8,8 @@
  *
  * For an overlay there is a step before: names that are missing are put into a layer in memory before the overlay is mounted
  * (for one in memory into its own upper layer), so that a kept UPPER sees nothing of them, and so that they can be made in
- * directories whose owner is not this user. Only where UPPER itself hides that layer (the payload removed the directory once, or
- * made its parent) the name is made in the overlay after all. */
+ * directories whose owner is not this user. Only where UPPER itself hides that layer (the payload once removed the directory or its
+ * parent) the name is made in the overlay after all. */
 #include "targets.h"
 
 #include "descriptor.h"
