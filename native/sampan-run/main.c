@@ -92,13 +92,14 @@ static _Noreturn void start(const char *path, char **words)
     char **environment = environment_make(&launch, environ);
     process_close_descriptors(&launch);
     struct rlimit descriptors = raise_descriptors();
-    int base = launch.is_relative ? directory_of(path) : AT_FDCWD;
-    for (record = NULL; (record = next_record_of(&launch, record, TOUCH)) != NULL;)
-        utimensat(base, field(record, 0), NULL, 0);
     caller.umask = umask(0);
 
     namespaces_enter(&launch);
     mounts_cut_off(&launch);
+    /* Opened only now: nothing can be bound out of the mount namespace that was left. */
+    int base = launch.is_relative ? directory_of(path) : AT_FDCWD;
+    for (record = NULL; (record = next_record_of(&launch, record, TOUCH)) != NULL;)
+        utimensat(base, field(record, 0), NULL, 0);
     caller_keep(&caller, &launch);
     mounts_open_sources(&launch, base);
     root_open(&root, &launch, base, path != NULL);

@@ -72,13 +72,13 @@ static int open_top(const struct root *root, const char *target)
  * machine's if the namespace does. */
 static void bind_slave(int source, int place, const char *target, unsigned long depth)
 {
-    struct stat from, to;
+    struct stat from = {0}, to = {0};
     if (mount(descriptor_path(source).text, descriptor_path(place).text, NULL, MS_BIND | depth, NULL) == 0)
         return;
     int error = errno;
     if (fstat(source, &from) == 0 && fstat(place, &to) == 0 && S_ISDIR(from.st_mode) != S_ISDIR(to.st_mode))
         fail("cannot bind at %s: what is there is %s, and the source is not", target, S_ISDIR(to.st_mode) ? "a directory" : "a file");
-    if (error == EINVAL && depth == 0) {
+    if (error == EINVAL && depth == 0 && S_ISDIR(from.st_mode)) {
         hint("leave `shallow` out");
         fail("cannot bind at %s without the mounts below the source: the kernel hides what they cover", target);
     }
@@ -158,20 +158,8 @@ static void fill_file(int fd, const char *target, const char *mode, const char *
         fail_errno("cannot set the mode of %s", target);
 }
 
-/* A new file in the workspace, O_RDWR. */
-static int workspace_file(const struct root *root)
-{
-    static unsigned number;
-    char name[16];
-    snprintf(name, sizeof name, "%u", number++);
-    int fd = openat(root->workspace, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (fd < 0)
-        fail_errno("cannot make a file in the workspace");
-    return fd;
-}
-
 /* In memory the file itself is written: programs of the image (adduser, say) can then replace it by a rename, as they cannot with a
- * mount point. Everywhere else, and if it must stay as it is, a file of the workspace is bound. */
+ * mount point. Everywhere else, and if it must stay as it is, a file is bound. */
 static void do_file(struct root *root, const struct record *record)
 {
     const char *target = field(record, 0), *mode = field(record, 1), *list = field(record, 2), *content = field(record, 3);
@@ -185,7 +173,7 @@ static void do_file(struct root *root, const struct record *record)
             return;
         }
     }
-    CLOSING int source = workspace_file(root);
+    CLOSING int source = root_new_file(root);
     fill_file(source, target, mode, content);
     bind(root, source, place, target, 0);
     protect(root, target, mount_flags(list));
@@ -216,7 +204,7 @@ static void do_mask(struct root *root, const char *target)
             fail_errno("cannot mask %s", target);
         return;
     }
-    CLOSING int empty = workspace_file(root);
+    CLOSING int empty = root_new_file(root);
     fill_file(empty, target, "0", "");
     bind(root, empty, place, target, 0);
     protect(root, target, MS_RDONLY);

@@ -138,8 +138,9 @@ static void try_layers(void)
     answer("mount_setattr", try_mount_setattr());
 }
 
-/* `directory` is where the layers go, -1 for memory. */
-static void try_all(int directory)
+/* `place` is where the layers go, in the new directory `name`, or NULL for memory. It is opened in the new namespace: nothing can be
+ * mounted in the one that was left. */
+static void try_all(const char *place, const char *name)
 {
     static const char *const AFTER_USER[] = {"mount-namespace", "overlay", "whiteout", "opaque", "rename", "mount_setattr", NULL};
     const char *step;
@@ -149,7 +150,7 @@ static void try_all(int directory)
         return;
     }
     bool own = unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
-    bool there = own && (directory >= 0 ? fchdir(directory) : enter_memory()) == 0;
+    bool there = own && (place == NULL ? enter_memory() == 0 : chdir(place) == 0 && chdir(name) == 0);
     if (answer("mount-namespace", there ? 0 : -1) != 0)
         all_answer(errno, AFTER_USER + 1);
     else
@@ -182,10 +183,9 @@ int probe(const char *place)
     snprintf(name, sizeof name, ".sampan-probe.%d", (int)getpid());
     if (!memory && (parent < 0 || mkdirat(parent, name, 0700) != 0))
         fail_errno("cannot try anything out in %s", place);
-    CLOSING int directory = memory ? -1 : openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     pid_t child = fork();
     if (child == 0) {
-        try_all(directory);
+        try_all(memory ? NULL : place, name);
         _exit(0);
     }
     int status = 0;

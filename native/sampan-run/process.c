@@ -62,21 +62,20 @@ static int enter_or_refuse(const struct root *root, const char *path)
 
 static int caller_directory(struct root *root, const struct record *record, const struct caller *caller)
 {
-    bool may_bind = list_has(field(record, 0), "bind");
+    bool may_bind = list_has(field(record, 0), "bind") && caller->directory >= 0;
     int there = caller->directory < 0 ? -1 : target_find(root, caller->path);
     if (there >= 0 && same_directory(there, caller->directory))
         return there;
-    if (there >= 0 && may_bind && is_directory(there)) {
+    if (may_bind && (there < 0 || target_is_planned_name(root, there))) {
+        mounts_bind_directory(root, caller->directory, caller->path);
+        return enter_or_refuse(root, caller->path);
+    }
+    if (may_bind && is_directory(there)) {
         if (strcmp(caller->path, "/") != 0)
             notice("%s is the image's own directory here, not this machine's", caller->path);
         return there;
     }
-    if (there >= 0)
-        close(there);
-    if (there >= 0 || !may_bind || caller->directory < 0)
-        return enter_or_refuse(root, field(record, 1));
-    mounts_bind_directory(root, caller->directory, caller->path);
-    return enter_or_refuse(root, caller->path);
+    return enter_or_refuse(root, field(record, 1));
 }
 
 static int fixed_directory(struct root *root, const struct record *record)

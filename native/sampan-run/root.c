@@ -5,7 +5,7 @@
  *     workspace/upper   the changes of an overlay in memory (the workspace then has the size asked for)
  *     workspace/work    the same overlay's work directory
  *     workspace/names   the third layer of a kept overlay: names of mount points, nothing else
- *     workspace/N       contents of `file` records
+ *     workspace/files   contents of `file` records: a tmpfs of its own, mounted if it is needed
  *
  * The workspace is unbindable: a recursive bind of a directory above the tree (a home with the store in it) then leaves all this
  * out instead of taking a copy of the half-built root along. When the old root goes, the workspace goes with it.
@@ -45,7 +45,7 @@ void root_open(struct root *root, const struct launch *launch, int base, bool fr
 {
     const struct record *label = record_of(launch, LABEL);
     *root = (struct root){.label = label == NULL ? "sampan" : field(label, 0), .from_file = from_file};
-    root->upper = root->work = root->workspace = root->fd = -1;
+    root->upper = root->work = root->workspace = root->files = root->fd = -1;
     root->record = record_of(launch, ROOT_TREE);
     if (root->record == NULL)
         root->record = record_of(launch, ROOT_MEMORY);
@@ -216,6 +216,24 @@ void root_reopen(struct root *root)
     root->fd = openat(root->workspace, "root", O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (root->fd < 0)
         fail_errno("cannot open the new root");
+}
+
+int root_new_file(struct root *root)
+{
+    static unsigned number;
+    char name[16];
+    if (root->files < 0) {
+        /* Nothing can be bound out of the unbindable workspace itself. */
+        if (mkdirat(root->workspace, "files", 0700) != 0 ||
+            mount(root->label, entry_path(root->workspace, "files").text, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0700") != 0)
+            fail_errno("cannot mount a tmpfs for files");
+        root->files = openat(root->workspace, "files", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    }
+    snprintf(name, sizeof name, "%u", number++);
+    int fd = openat(root->files, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0)
+        fail_errno("cannot make a file in memory");
+    return fd;
 }
 
 /* pivot_root(".", ".") stacks the old root on the new one, from where it is unmounted; no directory for it is needed. A root that

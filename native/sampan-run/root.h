@@ -12,10 +12,12 @@ struct root {
     int lower;           /* O_PATH of the tree, opened before it is covered */
     int upper, work;     /* of a kept overlay */
     int workspace;       /* the tmpfs that covers the tree's directory; it vanishes with the old root */
+    int files;           /* a tmpfs for contents of files, if there was need for one */
     int fd;              /* O_PATH of the root as it is now */
     bool writable;       /* names can be made in the root mount itself */
     bool in_memory;      /* and vanish with it */
     bool fallback;       /* the overlay was refused and the tree is read-only */
+    bool caller_planned; /* the caller's directory is missing in the image, and a name for it is in the layer of names */
 };
 
 /* Opens the directories that the root record names, relative to `base`. */
@@ -37,6 +39,9 @@ void root_mount(struct root *root, bool names);
 
 /* Opens the top of what is mounted on the root directory by now. */
 void root_reopen(struct root *root);
+
+/* A new empty file in memory that can be bound; O_RDWR. */
+int root_new_file(struct root *root);
 
 /* Makes it the root of this process and lets the old one go. */
 void root_enter(struct root *root);

@@ -131,10 +131,10 @@ static _Noreturn void explain(const char *path, int error)
         fail_status(EXIT_NOT_EXECUTABLE, "%s is a directory", path);
     if (!S_ISREG(st.st_mode))
         fail_status(EXIT_NOT_EXECUTABLE, "%s is not a regular file", path);
-    if (error == EACCES && access(path, X_OK) != 0)
-        fail_status(EXIT_NOT_EXECUTABLE, "%s is not executable (its mode is %04o)", path, (unsigned)(st.st_mode & 07777));
     if (error == EACCES && statvfs(path, &fs) == 0 && (fs.f_flag & ST_NOEXEC))
         fail_status(EXIT_NOT_EXECUTABLE, "%s lies on a file system that is mounted noexec", path);
+    if (error == EACCES && access(path, X_OK) != 0)
+        fail_status(EXIT_NOT_EXECUTABLE, "%s is not executable (its mode is %04o)", path, (unsigned)(st.st_mode & 07777));
     blame_content(path, error);
     fail_status(EXIT_NOT_EXECUTABLE, "%s cannot be run: %s", path, strerror(error));
 }
@@ -145,7 +145,8 @@ static bool next_candidate(const char **list, const char *word, char *path, size
     if (*list == NULL)
         return false;
     size_t length = strcspn(*list, ":");
-    int needed = snprintf(path, size, "%.*s%s%s", (int)length, *list, length > 0 ? "/" : "./", word);
+    const char *between = length == 0 ? "./" : (*list)[length - 1] == '/' ? "" : "/";
+    int needed = snprintf(path, size, "%.*s%s%s", (int)length, *list, between, word);
     if (needed < 0 || (size_t)needed >= size)
         path[0] = '\0';
     *list = (*list)[length] == ':' ? *list + length + 1 : NULL;

@@ -110,6 +110,11 @@ bool target_in_memory(const struct root *root, int fd)
     return is_own(fd) || (root->in_memory && in_root_mount(root, fd));
 }
 
+bool target_is_planned_name(const struct root *root, int fd)
+{
+    return root->caller_planned && in_root_mount(root, fd);
+}
+
 /* Makes the names of `rest` below the directory `parent`, the last as `want` says; O_PATH of it, -1 with errno. What another
  * record made in the meantime is used. */
 static int make_names(int parent, const char *rest, struct want want)
@@ -233,7 +238,7 @@ bool targets_plan(struct root *root, const struct launch *launch, const char *ca
             any |= plan_one(view, names, target, want);
     }
     if (caller_directory != NULL)
-        any |= plan_one(view, names, caller_directory, directory);
+        any |= root->caller_planned = plan_one(view, names, caller_directory, directory);
     close(view);
     close(names);
     root_view_end(root);

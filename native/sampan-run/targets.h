@@ -37,6 +37,9 @@ void targets_add_own(int fd);
 /* Does `fd` lie in a place of ours that vanishes with the last process? */
 bool target_in_memory(const struct root *root, int fd);
 
+/* Is `fd`, found at the caller's directory, only the name that was planned for it? */
+bool target_is_planned_name(const struct root *root, int fd);
+
 /* The mount whose root `fd` is becomes read-only when all targets are made, and its root gets these times if there are any. */
 void targets_protect_later(int fd, const struct timespec times[2]);
 void targets_protect(void);

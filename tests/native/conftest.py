@@ -18,10 +18,47 @@ from sampan.engine.encoding import encode
 
 ROOT = Path(__file__).parents[2]
 BUSYBOX = "/bin/busybox"
-APPLETS = (
-    "sh ls cat echo id env pwd readlink stat mkdir rm rmdir mv ln touch true false mount umount grep wc dd sleep hostname cut "
-    "kill test printf head sort find chmod df ip ifconfig tail dirname basename ps"
-).split()
+APPLETS = [
+    "sh",
+    "ls",
+    "cat",
+    "echo",
+    "id",
+    "env",
+    "pwd",
+    "readlink",
+    "stat",
+    "mkdir",
+    "rm",
+    "rmdir",
+    "mv",
+    "ln",
+    "touch",
+    "true",
+    "false",
+    "mount",
+    "umount",
+    "grep",
+    "wc",
+    "dd",
+    "sleep",
+    "hostname",
+    "cut",
+    "kill",
+    "test",
+    "printf",
+    "head",
+    "sort",
+    "find",
+    "chmod",
+    "df",
+    "ip",
+    "ifconfig",
+    "tail",
+    "dirname",
+    "basename",
+    "ps",
+]
 SANITIZE = ("-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 # Every step that has a second way, switched to it.
 OLD_KERNEL = "mount_setattr,openat2,pivot_root,close_range"
@@ -29,7 +66,8 @@ OLD_KERNEL = "mount_setattr,openat2,pivot_root,close_range"
 
 def load_build_hook():
     spec = importlib.util.spec_from_file_location("hatch_build", ROOT / "hatch_build.py")
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -142,10 +180,11 @@ class Launcher:
         path.chmod(mode)
         return path
 
-    def start(self, records, *arguments, without="", **options):
+    def start(self, records, *arguments, without="", prefix=(), **options):
+        """`prefix`: words of a program that starts sampan-run, `unshare` say."""
         options = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, **options}
         switch = [f"--without={without}"] if without else []
-        return subprocess.Popen([self.program, *switch, str(self.write(records)), *arguments], **options)
+        return subprocess.Popen([*prefix, self.program, *switch, str(self.write(records)), *arguments], **options)
 
     def run(self, *records, argv=("true",), spaces="user,mount", ids=None, arguments=(), **options):
         plan = self.plan(*records, argv=argv, spaces=spaces, ids=ids)

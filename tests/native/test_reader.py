@@ -76,9 +76,9 @@ def test_every_record_is_read_and_printed_as_a_shell_reads_it(record, program, t
     done = check(program, encode(plan), tmp_path)
     assert (done.returncode, done.stderr) == (0, b"")
     printed, at = shlex.split(done.stdout.decode()), 0
-    for record in plan:
-        assert tuple(printed[at : at + len(record)]) == record
-        at += len(record)
+    for expected in plan:
+        assert tuple(printed[at : at + len(expected)]) == expected
+        at += len(expected)
     assert at == len(printed)
 
 
@@ -229,7 +229,7 @@ def test_the_grammar(data, words, fault):
     assert words in fault([], data)
 
 
-@pytest.mark.parametrize("head", [b"#!/x/sampan-run\n", b"#!/bin/sh\nexec '/a b/sampan-run' \"$0\" \"$@\"\n", b"\n\n"])
+@pytest.mark.parametrize("head", [b"#!/x/sampan-run\n", b'#!/bin/sh\nexec \'/a b/sampan-run\' "$0" "$@"\n', b"\n\n"])
 def test_any_lines_may_stand_in_the_header(head, program, tmp_path):
     assert check(program, encode(MINIMAL, head + b"sampan-launch 1"), tmp_path).returncode == 0
 

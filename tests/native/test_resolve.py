@@ -140,7 +140,9 @@ PIECES = st.sampled_from([
 
 
 @settings(max_examples=60, deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(paths=st.lists(st.lists(PIECES, min_size=1, max_size=7).map(lambda parts: "/" + "/".join(parts)), min_size=20, max_size=40))
+@given(
+    paths=st.lists(st.lists(PIECES, min_size=1, max_size=7).map(lambda parts: "/" + "/".join(parts)), min_size=20, max_size=40)
+)
 @example(paths=["/etc/passwd/", "/dangling/..", "/out/..", "/new/.", "/tofile/."])
 def test_both_ways_agree(paths, resolver, jail):
     for follow in ("follow", "stay"):

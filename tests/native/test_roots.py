@@ -112,7 +112,9 @@ def test_refused_overlay_falls_back(kind, launch, roots, untouched, both_ways):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_fallback_places_are_not_used_without_need(kind, launch, roots):
-    assert launch.sh(roots.record(kind), ("fallback-tmpfs", "/nowhere", "1777", "0"), script="ls -d /nowhere 2>&1 || true").startswith("ls:")
+    assert launch.sh(
+        roots.record(kind), ("fallback-tmpfs", "/nowhere", "1777", "0"), script="ls -d /nowhere 2>&1 || true"
+    ).startswith("ls:")
 
 
 def test_a_work_directory_on_another_file_system_is_a_refused_overlay(launch, roots):

@@ -37,12 +37,22 @@ def bind(source):
 @pytest.mark.parametrize("kind", KINDS)
 def test_existing_targets(kind, launch, roots, bind, both_ways):
     binds = [bind("/mnt"), bind("/etc/hosts", of="file"), bind("/usr/lib", "ro")]
-    assert launch.sh(roots.record(kind), *binds, script="cat /mnt/file /etc/hosts /usr/lib/file", without=both_ways) == "of the machine\n" * 3
+    assert (
+        launch.sh(roots.record(kind), *binds, script="cat /mnt/file /etc/hosts /usr/lib/file", without=both_ways)
+        == "of the machine\n" * 3
+    )
 
 
 @pytest.mark.parametrize("kind", KEEPING_NOTHING)
 def test_missing_targets_leave_no_trace(kind, launch, roots, bind, untouched, both_ways):
-    binds = [bind("/data"), bind("/a/b/c"), bind("/a/b/file", of="file"), bind("/etc/new/x"), bind("/etc/newfile", of="file"), bind("/usr/lib/y")]
+    binds = [
+        bind("/data"),
+        bind("/a/b/c"),
+        bind("/a/b/file", of="file"),
+        bind("/etc/new/x"),
+        bind("/etc/newfile", of="file"),
+        bind("/usr/lib/y"),
+    ]
     script = "cat /data/file /a/b/c/file /a/b/file /etc/new/x/file /etc/newfile /usr/lib/y/file /etc/hosts /usr/lib/libimage; stat -c %a /a /a/b /etc/new"
     said = launch.sh(roots.record(kind), *binds, script=script, without=both_ways)
     assert said == "of the machine\n" * 6 + "of the image\n" * 2 + "755\n" * 3
@@ -103,7 +113,9 @@ def test_a_target_that_is_a_link_means_what_it_points_to(link, text, seen, kind,
 def test_targets_stay_inside(kind, launch, roots, bind, tmp_path, both_ways):
     (roots.tree / "out").symlink_to(f"../../../../../../../..{tmp_path}/source")
     before = names_in(tmp_path / "source")
-    said = launch.sh(roots.record(kind), bind("/../../mnt"), bind("/out"), script=f"cat /mnt/file {tmp_path}/source/file", without=both_ways)
+    said = launch.sh(
+        roots.record(kind), bind("/../../mnt"), bind("/out"), script=f"cat /mnt/file {tmp_path}/source/file", without=both_ways
+    )
     assert said == "of the machine\n" * 2
     assert names_in(tmp_path / "source") == before
 
@@ -124,17 +136,29 @@ def test_magic_links_and_loops_are_refused(target, kind, launch, roots, bind, un
 @pytest.mark.parametrize("kind", KINDS)
 def test_nested_targets_in_order(kind, launch, roots, bind, source, both_ways):
     """The second target lies in the first bind, the third in a tmpfs, the fourth in what the third made."""
-    binds = [bind("/data"), ("bind", str(roots.tree / "etc"), "/data/inner", ""), ("tmpfs", "/t", "0755", "0", "ro"), bind("/t/a/b"), bind("/t/a/b/inner")]
+    binds = [
+        bind("/data"),
+        ("bind", str(roots.tree / "etc"), "/data/inner", ""),
+        ("tmpfs", "/t", "0755", "0", "ro"),
+        bind("/t/a/b"),
+        bind("/t/a/b/inner"),
+    ]
     script = "cat /data/file /data/inner/hosts /t/a/b/file /t/a/b/inner/file; (mkdir /t/c) 2>&1"
     done = launch.run(roots.record(kind), *binds, argv=("sh", "-c", script), without=both_ways)
-    assert done.stdout == "of the machine\nof the image\nof the machine\nof the machine\nmkdir: can't create directory '/t/c': Read-only file system\n"
+    assert (
+        done.stdout
+        == "of the machine\nof the image\nof the machine\nof the machine\nmkdir: can't create directory '/t/c': Read-only file system\n"
+    )
     assert names_in(source) == ["file", "inner"]
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_name_is_not_made_in_a_writable_bind(kind, launch, roots, bind, source, both_ways):
     said = launch.refused(roots.record(kind), bind("/data"), bind("/data/new/x"), without=both_ways)
-    assert "/data/new/x does not exist: it lies in /data, which is a writable directory of this machine, and nothing is made there" in said
+    assert (
+        "/data/new/x does not exist: it lies in /data, which is a writable directory of this machine, and nothing is made there"
+        in said
+    )
     assert "hint: make /data/new/x on this machine first" in said
     assert names_in(source) == ["file", "inner"]
 
@@ -166,7 +190,9 @@ def test_changes_beside_a_made_name_are_kept(launch, roots, bind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_directory_and_a_file_do_not_fit(kind, launch, roots, bind):
-    assert "cannot bind at /etc/hosts: what is there is a file, and the source is not" in launch.refused(roots.record(kind), bind("/etc/hosts"))
+    assert "cannot bind at /etc/hosts: what is there is a file, and the source is not" in launch.refused(
+        roots.record(kind), bind("/etc/hosts")
+    )
     said = launch.refused(roots.record(kind), bind("/etc", of="file"))
     assert "cannot bind at /etc: what is there is a directory, and the source is not" in said
 
@@ -174,7 +200,9 @@ def test_a_directory_and_a_file_do_not_fit(kind, launch, roots, bind):
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_root_itself_is_no_target(kind, launch, roots, bind, both_ways):
     for record in (bind("/"), bind("/mnt/.."), ("tmpfs", "/", "0755", "0", ""), ("mask", "/")):
-        assert "nothing can be mounted on the root of the image itself" in launch.refused(roots.record(kind), record, without=both_ways)
+        assert "nothing can be mounted on the root of the image itself" in launch.refused(
+            roots.record(kind), record, without=both_ways
+        )
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -186,11 +214,16 @@ def test_many_targets(kind, launch, roots, bind):
 
 
 def test_a_target_below_a_file_is_refused(launch, roots, bind):
-    assert "/etc/hosts/x cannot be reached inside the image: Not a directory" in launch.refused(roots.record("ro"), bind("/etc/hosts/x"))
+    assert "/etc/hosts/x cannot be reached inside the image: Not a directory" in launch.refused(
+        roots.record("ro"), bind("/etc/hosts/x")
+    )
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_directories_of_other_owners(kind, launch, roots, bind):
     """A directory that its owner may not write (0555, as CentOS has /root) takes names all the same."""
     (roots.tree / "locked").mkdir(mode=0o555)
-    assert launch.sh(roots.record(kind), bind("/locked/a"), script="cat /locked/a/file; stat -c %a /locked") == "of the machine\n555\n"
+    assert (
+        launch.sh(roots.record(kind), bind("/locked/a"), script="cat /locked/a/file; stat -c %a /locked")
+        == "of the machine\n555\n"
+    )

@@ -30,7 +30,7 @@ def header(program: str | None) -> bytes:
         )
     if len(path) <= MAX_INTERPRETER and b" " not in path and b"\t" not in path:
         return b"#!" + path + b"\n" + FORMAT
-    return b"#!/bin/sh\nexec '" + path.replace(b"'", b"'\\''") + b"' \"$0\" \"$@\"\n" + FORMAT
+    return b"#!/bin/sh\nexec '" + path.replace(b"'", b"'\\''") + b'\' "$0" "$@"\n' + FORMAT
 
 
 def encode(records: list[tuple[str, ...]], header: bytes = FORMAT) -> bytes:
@@ -66,7 +66,7 @@ def decode(data: bytes) -> list[tuple[str, ...]]:
     words = rest.split(b"\0")
     if words.pop() != b"":
         raise UsageError("this launch file is cut off: its last field does not end")
-    records = []
+    records: list[tuple[str, ...]] = []
     at = 0
     while at < len(words):
         count = words[at + 1] if at + 1 < len(words) else b""
