@@ -20,7 +20,7 @@ WARNINGS = [
 
 
 def compiler() -> list[str] | None:
-    """The compiler's words: CC if set, else musl-gcc (a static program of 50 kB), else gcc or cc; `None` without one."""
+    """The compiler's words: CC if set, else musl-gcc (a static program of 100 kB), else gcc or cc; `None` without one."""
     for name in [os.environ["CC"]] if os.environ.get("CC") else ["musl-gcc", "gcc", "cc"]:
         words = name.split()
         if words and shutil.which(words[0]):

@@ -215,16 +215,29 @@ bool launch_check(struct launch *launch)
     return check_order(launch) && check_needs(launch);
 }
 
+static bool is_control(char c)
+{
+    return (unsigned char)c < 0x20 || c == 0x7f;
+}
+
+/* In quotes if need be; with $'..' if there are control characters, so that a record stays one line and cannot steer a terminal. */
 static void print_word(const char *word, FILE *stream)
 {
     static const char PLAIN[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_@%+=:,./-";
+    bool control = false;
+    for (const char *c = word; *c != '\0'; c++)
+        control |= is_control(*c);
     if (*word != '\0' && word[strspn(word, PLAIN)] == '\0') {
         fputs(word, stream);
         return;
     }
-    fputc('\'', stream);
+    fputs(control ? "$'" : "'", stream);
     for (; *word != '\0'; word++) {
-        if (*word == '\'')
+        if (is_control(*word))
+            fprintf(stream, "\\%03o", (unsigned)(unsigned char)*word);
+        else if (control && (*word == '\'' || *word == '\\'))
+            fprintf(stream, "\\%c", *word);
+        else if (*word == '\'')
             fputs("'\\''", stream);
         else
             fputc(*word, stream);

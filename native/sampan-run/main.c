@@ -95,14 +95,15 @@ static _Noreturn void start(const char *path, char **words)
     caller.umask = umask(0);
 
     namespaces_enter(&launch);
-    mounts_cut_off(&launch);
-    /* Opened only now: nothing can be bound out of the mount namespace that was left. */
+    /* Opened only now, since nothing can be bound out of the mount namespace that was left, and before the new one is cut off, so
+     * that what an automounter mounts on the way still comes in. */
     int base = launch.is_relative ? directory_of(path) : AT_FDCWD;
     for (record = NULL; (record = next_record_of(&launch, record, TOUCH)) != NULL;)
         utimensat(base, field(record, 0), NULL, 0);
     caller_keep(&caller, &launch);
     mounts_open_sources(&launch, base);
     root_open(&root, &launch, base, path != NULL);
+    mounts_cut_off(&launch);
     root_cover(&root, base);
     root_mount(&root, targets_plan(&root, &launch, caller_wants(&caller, &launch)));
     mounts_do(&root, &launch);

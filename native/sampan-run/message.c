@@ -63,7 +63,7 @@ static void print(const char *front, const char *sentence, const char *back)
         return; /* nobody can be told */
 }
 
-static _Noreturn void end(int status, const char *format, va_list arguments, const char *back)
+static _Noreturn void finish(int status, const char *format, va_list arguments, const char *back)
 {
     static char sentence[9000]; /* two paths and words */
     vsnprintf(sentence, sizeof sentence, format, arguments);
@@ -75,7 +75,7 @@ void fail(const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
-    end(EXIT_FAILED, format, arguments, NULL);
+    finish(EXIT_FAILED, format, arguments, NULL);
 }
 
 void fail_errno(const char *format, ...)
@@ -83,14 +83,14 @@ void fail_errno(const char *format, ...)
     const char *words = strerror(errno);
     va_list arguments;
     va_start(arguments, format);
-    end(EXIT_FAILED, format, arguments, words);
+    finish(EXIT_FAILED, format, arguments, words);
 }
 
 void fail_status(int status, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
-    end(status, format, arguments, NULL);
+    finish(status, format, arguments, NULL);
 }
 
 void notice(const char *format, ...)

@@ -76,7 +76,7 @@ void root_cover(struct root *root, int base)
     if (root->record->kind->name == ROOT_MEMORY && strcmp(field(root->record, 1), "0") != 0)
         snprintf(options, sizeof options, "mode=0700,size=%s", field(root->record, 1));
     if (mount(root->label, descriptor_path(root->lower).text, "tmpfs", MS_NOSUID | MS_NODEV, options) != 0)
-        fail_errno("cannot mount a tmpfs over %s", root->tree);
+        fail_errno("cannot mount a tmpfs over %s%s", root->tree, errno == ENOENT ? " (is /proc mounted?)" : "");
     root->workspace = openat(base, root->tree, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (root->workspace < 0 || fstat(root->workspace, &top) != 0 || fstat(root->lower, &tree) != 0)
         fail_errno("cannot open the workspace on %s", root->tree);

@@ -7,9 +7,9 @@
 #include "message.h"
 
 #include <elf.h>
-#include <link.h>
 #include <errno.h>
-#include <stdlib.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -67,33 +67,56 @@ static void blame_script(const char *path, char *text)
     blame(path, "the interpreter", interpreter);
 }
 
-/* The loader that a program of this machine's word size asks for. */
-static void blame_program(int fd, const char *path, const char *text)
+/* A number of the header or of a segment: `wide` bytes at `at`, in this machine's order. */
+static uint64_t number_at(const char *bytes, size_t at, size_t wide)
 {
-    ElfW(Ehdr) header;
-    memcpy(&header, text, sizeof header);
-    bool own = header.e_machine == OWN_MACHINE || (OWN_MACHINE == EM_X86_64 && header.e_machine == EM_386);
-    if (OWN_MACHINE != EM_NONE && !own) {
-        hint("choose the image's variant for this machine with --platform");
-        fail_status(EXIT_NOT_EXECUTABLE, "%s is a program for %s, and this machine is %s", path, machine_name(header.e_machine),
-                    machine_name(OWN_MACHINE));
+    uint64_t eight;
+    uint32_t four;
+    uint16_t two;
+    switch (wide) {
+    case 8:
+        memcpy(&eight, bytes + at, sizeof eight);
+        return eight;
+    case 4:
+        memcpy(&four, bytes + at, sizeof four);
+        return four;
+    default:
+        memcpy(&two, bytes + at, sizeof two);
+        return two;
     }
-    if (text[EI_CLASS] != (sizeof(void *) == 8 ? ELFCLASS64 : ELFCLASS32))
-        return;
-    for (unsigned i = 0; i < header.e_phnum && i < 64; i++) {
-        ElfW(Phdr) segment;
-        char loader[MAX_PATH];
-        off_t at = (off_t)(header.e_phoff + i * sizeof segment);
-        if (pread(fd, &segment, sizeof segment, at) != (ssize_t)sizeof segment)
+}
+
+/* The loader that a program of either word size names in its PT_INTERP segment. */
+static void blame_loader(int fd, const char *path, const char *text)
+{
+    bool wide = text[EI_CLASS] == ELFCLASS64;
+    size_t size = wide ? sizeof(Elf64_Phdr) : sizeof(Elf32_Phdr), word = wide ? 8 : 4;
+    uint64_t table = number_at(text, wide ? offsetof(Elf64_Ehdr, e_phoff) : offsetof(Elf32_Ehdr, e_phoff), word);
+    uint64_t count = number_at(text, wide ? offsetof(Elf64_Ehdr, e_phnum) : offsetof(Elf32_Ehdr, e_phnum), 2);
+    for (uint64_t i = 0; i < count && i < 64; i++) {
+        char segment[sizeof(Elf64_Phdr)], loader[MAX_PATH];
+        if (pread(fd, segment, size, (off_t)(table + i * size)) != (ssize_t)size)
             return;
-        if (segment.p_type != PT_INTERP || segment.p_filesz == 0 || segment.p_filesz >= sizeof loader)
+        uint64_t length = number_at(segment, wide ? offsetof(Elf64_Phdr, p_filesz) : offsetof(Elf32_Phdr, p_filesz), word);
+        uint64_t at = number_at(segment, wide ? offsetof(Elf64_Phdr, p_offset) : offsetof(Elf32_Phdr, p_offset), word);
+        if (number_at(segment, 0, 4) != PT_INTERP || length == 0 || length >= sizeof loader)
             continue;
-        ssize_t length = pread(fd, loader, segment.p_filesz, (off_t)segment.p_offset);
-        if (length <= 0)
+        if (pread(fd, loader, length, (off_t)at) != (ssize_t)length)
             return;
         loader[length] = '\0';
         blame(path, "the ELF loader", loader);
     }
+}
+
+static void blame_program(int fd, const char *path, const char *text)
+{
+    unsigned machine = (unsigned)number_at(text, offsetof(Elf64_Ehdr, e_machine), 2); /* at the same place in both sizes */
+    bool own = machine == OWN_MACHINE || (OWN_MACHINE == EM_X86_64 && machine == EM_386);
+    if (OWN_MACHINE != EM_NONE && !own) {
+        hint("choose the image's variant for this machine with --platform");
+        fail_status(EXIT_NOT_EXECUTABLE, "%s is a program for %s, and this machine is %s", path, machine_name(machine), machine_name(OWN_MACHINE));
+    }
+    blame_loader(fd, path, text);
 }
 
 static void blame_content(const char *path, int error)
@@ -105,7 +128,7 @@ static void blame_content(const char *path, int error)
         return;
     if (length >= 2 && memcmp(text, "#!", 2) == 0)
         blame_script(path, text);
-    else if (length >= (ssize_t)sizeof(ElfW(Ehdr)) && memcmp(text, ELFMAG, SELFMAG) == 0)
+    else if (length >= (ssize_t)sizeof(Elf32_Ehdr) && memcmp(text, ELFMAG, SELFMAG) == 0)
         blame_program(fd, path, text);
     else if (error == ENOEXEC)
         fail_status(EXIT_NOT_EXECUTABLE, "%s is neither a program nor a script that begins with #!", path);

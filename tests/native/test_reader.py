@@ -23,7 +23,7 @@ ROOTS = [
 ]  # fmt: skip
 MOUNTS = [
     ("fallback-tmpfs", "/tmp", "1777", "1000"), ("bind", "/a", "/b", ""), ("bind", "a b", "/b'c", "ro,shallow,optional,rprivate"),
-    ("bind", "/a", "/b", "rslave,nosuid,nodev,noexec"), ("tmpfs", "/t", "0755", "0", "ro,nosuid"), ("file", "/f", "644", "ro", "a\nb\n"),
+    ("bind", "/a", "/b", "rslave,nosuid,nodev,noexec"), ("tmpfs", "/t", "0755", "0", "ro,nosuid"), ("file", "/f", "644", "ro", "a b'c"),
     ("file", "/f", "644", "", ""), ("mkdir", "/d", "0700"), ("symlink", "../x", "/y"), ("proc", "/proc"), ("sysfs", "/sys"),
     ("mqueue", "/q"), ("devpts", "/dev/pts"), ("dev", "/dev"), ("mask", "/m"), ("read-only", "/"),
 ]  # fmt: skip
@@ -80,6 +80,15 @@ def test_every_record_is_read_and_printed_as_a_shell_reads_it(record, program, t
         assert tuple(printed[at : at + len(expected)]) == expected
         at += len(expected)
     assert at == len(printed)
+
+
+def test_control_characters_are_printed_as_escapes(program, tmp_path):
+    done = check(
+        program,
+        encode(with_record(("file", "/f", "644", "", ""))[:-2] + [("file", "/f", "644", "", "a\n\x1b'\\b\x7f"), EXEC]),
+        tmp_path,
+    )
+    assert done.stdout.splitlines()[-2] == rb"file /f 644 '' $'a\012\033\'\\b\177'"
 
 
 @pytest.mark.parametrize("record", LATER, ids=lambda r: r[0])

@@ -40,6 +40,12 @@ def test_changes_in_memory_vanish(launch, roots, untouched, both_ways):
     assert launch.sh(roots.record("memory"), script="ls /etc /opt") == "/etc:\nhosts\npasswd\n\n/opt:\n"
 
 
+@pytest.mark.parametrize("kind", ["rw", "memory", "overlay"])
+def test_a_program_made_inside_can_be_run(kind, launch, roots):
+    script = "cp /bin/busybox /tmp/new; chmod 755 /tmp/new; ln /tmp/new /tmp/echo; /tmp/echo run"
+    assert launch.sh(roots.record(kind), script=script.replace("cp /bin/busybox", "cat /bin/busybox >")) == "run\n"
+
+
 def test_changes_in_memory_are_bounded(launch, tree):
     root = ("root-memory", str(tree), "262144", "refuse")
     said = launch.sh(root, script="dd if=/bin/busybox of=/big bs=64k count=8 2>&1; wc -c < /big")

@@ -6,6 +6,7 @@ import hashlib
 import os
 import resource
 import signal
+import struct
 import subprocess
 import threading
 import time
@@ -86,6 +87,16 @@ def test_elf_loaders_and_machines(launch, roots):
     assert status == 127
     assert said.startswith("the ELF loader /lib")
     assert said.endswith(" of /bin/dynamic does not exist inside")
+    # A 32-bit program by hand: a header and one PT_INTERP segment.
+    segment = struct.pack("<8I", 3, 84, 0, 0, 19, 19, 4, 1)
+    header = b"\x7fELF\x01\x01\x01" + bytes(9) + struct.pack("<HHIIIIIHHHHHH", 2, 3, 1, 0, 52, 0, 0, 52, 32, 1, 0, 0, 0)
+    put(tree, "bin/small", header + segment + b"/lib/ld-linux.so.2\0" + bytes(64))
+    if os.uname().machine == "x86_64":
+        status, said = failure(launch, root, "small")
+        assert (status, said) in (
+            (127, "the ELF loader /lib/ld-linux.so.2 of /bin/small does not exist inside"),
+            (126, "/bin/small cannot be run: Exec format error"),  # a kernel without 32-bit programs
+        )
     foreign = bytearray(ls)
     foreign[18:20] = (183 if os.uname().machine == "x86_64" else 62).to_bytes(2, "little")
     put(tree, "bin/foreign", bytes(foreign))
