@@ -80,6 +80,22 @@ static struct rlimit raise_descriptors(void)
     return (struct rlimit){0, 0};
 }
 
+/* The caller's directory is bound when all mounts are done, since one of them may show it already; but before one below it, which it
+ * would cover. */
+static void do_mounts(struct root *root, const struct caller *caller)
+{
+    for (unsigned i = 0; i < launch.count; i++) {
+        const struct record *record = &launch.records[i];
+        const char *target;
+        struct want want;
+        if (record->kind->stage != STAGE_MOUNT)
+            continue;
+        if (target_of(record, &target, &want) && caller_is_above(caller, target))
+            caller_bind(root, &launch, caller);
+        mounts_do(root, record);
+    }
+}
+
 static _Noreturn void start(const char *path, char **words)
 {
     static struct root root;
@@ -106,7 +122,7 @@ static _Noreturn void start(const char *path, char **words)
     mounts_cut_off(&launch);
     root_cover(&root, base);
     root_mount(&root, targets_plan(&root, &launch, caller_wants(&caller, &launch)));
-    mounts_do(&root, &launch);
+    do_mounts(&root, &caller);
     int directory = process_directory(&root, &launch, &caller);
     mounts_finish(&root, &launch);
     root_enter(&root);

@@ -70,7 +70,7 @@ static int open_top(const struct root *root, const char *target)
 
 /* Binds `source` on `place`, which is open and at `target`; `depth` is MS_REC or 0. The new mount goes on listening to the
  * machine's if the namespace does. */
-static void bind_slave(int source, int place, const char *target, unsigned long depth)
+static void bind_only(int source, int place, const char *target, unsigned long depth)
 {
     struct stat from = {0}, to = {0};
     if (mount(descriptor_path(source).text, descriptor_path(place).text, NULL, MS_BIND | depth, NULL) == 0)
@@ -86,9 +86,9 @@ static void bind_slave(int source, int place, const char *target, unsigned long 
     fail_errno("cannot bind at %s", target);
 }
 
-static void bind(const struct root *root, int source, int place, const char *target, unsigned long depth)
+static void bind_private(const struct root *root, int source, int place, const char *target, unsigned long depth)
 {
-    bind_slave(source, place, target, depth);
+    bind_only(source, place, target, depth);
     if (!any_slave)
         return;
     CLOSING int top = open_top(root, target);
@@ -115,16 +115,16 @@ static void do_bind(struct root *root, const struct record *record)
     CLOSING int place = target_open_to_cover(root, target, want);
     unsigned long depth = list_has(list, "shallow") ? 0 : MS_REC;
     if (is_slave(record))
-        bind_slave(record->source, place, target, depth);
+        bind_only(record->source, place, target, depth);
     else
-        bind(root, record->source, place, target, depth);
+        bind_private(root, record->source, place, target, depth);
     protect(root, target, mount_flags(list));
 }
 
 void mounts_bind_directory(struct root *root, int source, const char *target)
 {
     CLOSING int place = target_open_to_cover(root, target, DIRECTORY);
-    bind(root, source, place, target, MS_REC);
+    bind_private(root, source, place, target, MS_REC);
 }
 
 static void do_tmpfs(struct root *root, const char *target, const char *mode, const char *size, const char *list)
@@ -175,7 +175,7 @@ static void do_file(struct root *root, const struct record *record)
     }
     CLOSING int source = root_new_file(root);
     fill_file(source, target, mode, content);
-    bind(root, source, place, target, 0);
+    bind_private(root, source, place, target, 0);
     protect(root, target, mount_flags(list));
 }
 
@@ -206,11 +206,11 @@ static void do_mask(struct root *root, const char *target)
     }
     CLOSING int empty = root_new_file(root);
     fill_file(empty, target, "0", "");
-    bind(root, empty, place, target, 0);
+    bind_private(root, empty, place, target, 0);
     protect(root, target, MS_RDONLY);
 }
 
-static void do_mount(struct root *root, const struct record *record)
+void mounts_do(struct root *root, const struct record *record)
 {
     const char *target;
     struct want want;
@@ -259,12 +259,6 @@ static void do_mount(struct root *root, const struct record *record)
     }
 }
 
-void mounts_do(struct root *root, const struct launch *launch)
-{
-    for (unsigned i = 0; i < launch->count; i++)
-        do_mount(root, &launch->records[i]);
-}
-
 /* A target that is no mount of its own is bound on itself first. */
 static void make_read_only(struct root *root, const char *target)
 {
@@ -273,7 +267,7 @@ static void make_read_only(struct root *root, const char *target)
         return;
     if (errno != EINVAL)
         fail_errno("cannot make %s read-only", target);
-    bind(root, place, place, target, MS_REC);
+    bind_private(root, place, place, target, MS_REC);
     CLOSING int top = open_top(root, target);
     if (protect_mount(top, MS_RDONLY) != 0)
         fail_errno("cannot make %s read-only", target);

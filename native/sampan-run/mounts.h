@@ -11,8 +11,8 @@ void mounts_cut_off(const struct launch *launch);
 /* Opens the sources of all binds, before anything is covered. */
 void mounts_open_sources(struct launch *launch, int base);
 
-/* Carries the mount records out, in their order. */
-void mounts_do(struct root *root, const struct launch *launch);
+/* Carries a mount record out; nothing happens for another. */
+void mounts_do(struct root *root, const struct record *record);
 
 /* Makes what has to be read-only in the end so. */
 void mounts_finish(struct root *root, const struct launch *launch);

@@ -60,17 +60,28 @@ static int enter_or_refuse(const struct root *root, const char *path)
     return fd;
 }
 
-static int caller_directory(struct root *root, const struct record *record, const struct caller *caller)
+bool caller_is_above(const struct caller *caller, const char *target)
 {
-    bool may_bind = list_has(field(record, 0), "bind") && caller->directory >= 0;
+    size_t length = strlen(caller->path);
+    return length > 1 && strncmp(target, caller->path, length) == 0 && target[length] == '/';
+}
+
+void caller_bind(struct root *root, const struct launch *launch, const struct caller *caller)
+{
+    const char *path = caller_wants(caller, launch);
+    CLOSING int there = path == NULL ? -1 : target_find(root, path);
+    if (path != NULL && (there < 0 || target_is_planned_name(root, there)) && !same_directory(there, caller->directory))
+        mounts_bind_directory(root, caller->directory, path);
+}
+
+static int caller_directory(struct root *root, const struct launch *launch, const struct caller *caller)
+{
+    const struct record *record = record_of(launch, CWD_CALLER);
+    caller_bind(root, launch, caller);
     int there = caller->directory < 0 ? -1 : target_find(root, caller->path);
     if (there >= 0 && same_directory(there, caller->directory))
         return there;
-    if (may_bind && (there < 0 || target_is_planned_name(root, there))) {
-        mounts_bind_directory(root, caller->directory, caller->path);
-        return enter_or_refuse(root, caller->path);
-    }
-    if (may_bind && is_directory(there)) {
+    if (there >= 0 && is_directory(there) && caller_wants(caller, launch) != NULL) {
         if (strcmp(caller->path, "/") != 0)
             notice("%s is the image's own directory here, not this machine's", caller->path);
         return there;
@@ -100,8 +111,7 @@ int process_directory(struct root *root, const struct launch *launch, const stru
     const struct record *record = record_of(launch, CWD);
     if (record != NULL)
         return fixed_directory(root, record);
-    record = record_of(launch, CWD_CALLER);
-    return record == NULL ? -1 : caller_directory(root, record, caller);
+    return record_of(launch, CWD_CALLER) == NULL ? -1 : caller_directory(root, launch, caller);
 }
 
 /* The next number of a checked comma list above `from`; -1 at its end. */

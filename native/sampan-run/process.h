@@ -19,6 +19,13 @@ void caller_keep(struct caller *caller, const struct launch *launch);
 /* The path at which the caller's directory will have to be bound, or NULL. */
 const char *caller_wants(const struct caller *caller, const struct launch *launch);
 
+/* Binds the caller's directory if the records ask for that and nothing else is there. Has to be done before something is mounted
+ * below it, and at the end; the second time does nothing. */
+void caller_bind(struct root *root, const struct launch *launch, const struct caller *caller);
+
+/* Is the path `target` below the caller's directory? */
+bool caller_is_above(const struct caller *caller, const char *target);
+
 /* Closes what `fds` does not keep. Nothing of our own may be open. */
 void process_close_descriptors(const struct launch *launch);
 

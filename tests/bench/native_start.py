@@ -86,7 +86,9 @@ def main(program: str, rounds: int = 300) -> None:
         for _ in range(rounds):
             for command, words in table.items():
                 figures[command].append(start(words))
-        print(f"{'':20}{'CPU min':>10}{'median':>10}{'wall min':>10}{'median':>10}{'calls before exec':>20}   ms, {rounds} rounds")
+        print(
+            f"{'':20}{'CPU min':>10}{'median':>10}{'wall min':>10}{'median':>10}{'calls before exec':>20}   ms, {rounds} rounds"
+        )
         for command, found in figures.items():
             cpu, wall = sorted(f[0] for f in found), sorted(f[1] for f in found)
             middle = len(found) // 2

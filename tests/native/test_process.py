@@ -158,6 +158,29 @@ def test_another_bind_has_another_directory_there(kind, launch, roots, work, tmp
     assert f"{work} is the image's own directory here" in done.stderr
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_bind_below_the_callers_directory(kind, launch, roots, work, tmp_path, both_ways):
+    """It is not covered by the caller's directory, which is bound first; and nothing is made in that."""
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/theirs").touch()
+    (work / "in").mkdir()
+    here = ("cwd-caller", "bind", "/")
+    bind = ("bind", str(tmp_path / "data"), f"{work}/in", "")
+    assert (
+        launch.sh(roots.record(kind), here, bind, script="pwd -P; ls . in", cwd=work, without=both_ways)
+        == f"{work}\n.:\nin\nmine\n\nin:\ntheirs\n"
+    )
+    if kind == "rw":  # by now the copy has a directory of its own there
+        (roots.tree / str(work)[1:]).rmdir()
+    said = launch.refused(roots.record(kind), here, (*bind[:2], f"{work}/new", ""), cwd=work, without=both_ways)
+    assert f"hint: make {work}/new on this machine first" in said
+    above = ("bind", str(tmp_path), str(tmp_path), "")
+    assert (
+        launch.sh(roots.record(kind), here, above, bind, script="pwd -P; ls . in", cwd=work)
+        == f"{work}\n.:\nin\nmine\n\nin:\ntheirs\n"
+    )
+
+
 def test_a_file_of_the_image_stands_in_the_way(launch, roots, work):
     (roots.tree / str(work.parent)[1:]).mkdir(parents=True)
     (roots.tree / str(work)[1:]).touch()

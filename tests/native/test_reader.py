@@ -85,7 +85,7 @@ def test_every_record_is_read_and_printed_as_a_shell_reads_it(record, program, t
 def test_control_characters_are_printed_as_escapes(program, tmp_path):
     done = check(
         program,
-        encode(with_record(("file", "/f", "644", "", ""))[:-2] + [("file", "/f", "644", "", "a\n\x1b'\\b\x7f"), EXEC]),
+        encode([*HEAD, ROOT, ("file", "/f", "644", "", "a\n\x1b'\\b\x7f"), EXEC]),
         tmp_path,
     )
     assert done.stdout.splitlines()[-2] == rb"file /f 644 '' $'a\012\033\'\\b\177'"
