@@ -132,19 +132,25 @@ static int mount_overlay(const struct root *root, const char *layers)
     return errno == EINVAL ? mount(root->label, "root", "overlay", 0, layers) : -1;
 }
 
-bool root_view(const struct root *root, int *view, int *names)
+bool root_view(const struct root *root, bool again, int *view, int *names)
 {
     char layers[128];
-    if (root->record->kind->name == ROOT_MEMORY) {
+    bool memory = root->record->kind->name == ROOT_MEMORY;
+    *names = memory ? make_layers(root) : make_directory(root->workspace, "names");
+    if (memory && !again) { /* nothing is above the tree yet */
         *view = fcntl(root->lower, F_DUPFD_CLOEXEC, 3);
-        *names = make_layers(root);
         return true;
     }
-    snprintf(layers, sizeof layers, "lowerdir=%s:%s", descriptor_path(root->upper).text, descriptor_path(root->lower).text);
-    if (mount_overlay(root, layers) != 0)
+    struct descriptor_path lower = descriptor_path(root->lower), upper = descriptor_path(root->upper);
+    if (memory)
+        snprintf(layers, sizeof layers, "lowerdir=upper:%s", lower.text);
+    else
+        snprintf(layers, sizeof layers, "lowerdir=%s:%s%s", upper.text, again ? "names:" : "", lower.text);
+    if (mount_overlay(root, layers) != 0) {
+        close(*names);
         return false;
+    }
     *view = openat(root->workspace, "root", O_PATH | O_DIRECTORY | O_CLOEXEC);
-    *names = make_directory(root->workspace, "names");
     if (*view < 0)
         fail_errno("cannot open the layers of %s", root->tree);
     return true;
@@ -152,7 +158,8 @@ bool root_view(const struct root *root, int *view, int *names)
 
 void root_view_end(const struct root *root)
 {
-    if (root->record->kind->name == ROOT_OVERLAY && umount2("root", 0) != 0)
+    /* EINVAL: nothing was mounted for the view. */
+    if (umount2("root", 0) != 0 && errno != EINVAL)
         fail_errno("cannot unmount the view of %s", root->tree);
 }
 

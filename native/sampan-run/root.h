@@ -30,8 +30,8 @@ void root_cover(struct root *root, int base);
 bool root_has_layers(const struct root *root);
 
 /* A read-only view of the layers as they are, and the directory of the layer to put names into; the caller closes both and then
- * ends the view. False if the kernel refuses the overlay. */
-bool root_view(const struct root *root, int *view, int *names);
+ * ends the view. `again`: there are names in the layer by now, which belong to the view. False if the kernel refuses the overlay. */
+bool root_view(const struct root *root, bool again, int *view, int *names);
 void root_view_end(const struct root *root);
 
 /* Mounts the root; `names`: there is something in the layer of names. */

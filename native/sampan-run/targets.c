@@ -214,34 +214,57 @@ static bool plant(int view, int layer, const char *path, const char *rest, struc
     return planted;
 }
 
-/* One target in the view. What fails here is left to the real mount, which says why. */
-static bool plan_one(int view, int names, const char *target, struct want want)
+struct plan {
+    int view, names;
+    bool planted; /* something was put into the layer */
+    bool failed;  /* something could not be, because its way leads through what is only planned, or for a reason that the real mount
+                   * will tell */
+};
+
+/* One target in the view; true if it was put into the layer of names. */
+static bool plan_one(struct plan *plan, const char *target, struct want want)
 {
     struct place place;
-    if (resolve(view, target, want.type != WANT_LINK, &place) != 0)
+    if (resolve(plan->view, target, want.type != WANT_LINK, &place) != 0) {
+        plan->failed = true;
         return false;
+    }
     CLOSING int fd = place.fd;
-    return !place.exists && fd >= 0 && plant(view, names, place.path, place.rest, want);
+    if (place.exists || fd < 0)
+        return false;
+    bool planted = plant(plan->view, plan->names, place.path, place.rest, want);
+    plan->planted |= planted;
+    plan->failed |= !planted;
+    return planted;
 }
 
-bool targets_plan(struct root *root, const struct launch *launch, const char *caller_directory)
+static void plan_all(struct root *root, const struct launch *launch, const char *caller_directory, struct plan *plan)
 {
-    const struct want directory = {.type = WANT_DIRECTORY, .mode = 0755};
-    int view, names;
-    bool any = false;
-    if (!root_has_layers(root) || !root_view(root, &view, &names))
-        return false;
     for (unsigned i = 0; i < launch->count; i++) {
         struct want want;
         const char *target;
         if (target_of(&launch->records[i], &target, &want))
-            any |= plan_one(view, names, target, want);
+            plan_one(plan, target, want);
     }
     if (caller_directory != NULL)
-        any |= root->caller_planned = plan_one(view, names, caller_directory, directory);
-    close(view);
-    close(names);
-    root_view_end(root);
+        root->caller_planned |= plan_one(plan, caller_directory, (struct want){.type = WANT_DIRECTORY, .mode = 0755});
+}
+
+bool targets_plan(struct root *root, const struct launch *launch, const char *caller_directory)
+{
+    bool any = false;
+    struct plan plan = {.planted = root_has_layers(root), .failed = true};
+    /* Again with the names of the first round in the view, if that can bring more: `..` behind a planned name, a planned link. */
+    while (plan.planted && plan.failed) {
+        plan.planted = plan.failed = false;
+        if (!root_view(root, any, &plan.view, &plan.names))
+            return false;
+        plan_all(root, launch, caller_directory, &plan);
+        close(plan.view);
+        close(plan.names);
+        root_view_end(root);
+        any |= plan.planted;
+    }
     return any;
 }
 
