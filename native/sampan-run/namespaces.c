@@ -53,7 +53,7 @@ const char *namespaces_reason(int error)
     static const char ADMINISTRATOR[] = "an administrator can allow it with `sysctl -w %s`; `sampan doctor` shows engines that do without";
     if (access("/proc/self/ns", F_OK) != 0) {
         hint("mount it: `mount -t proc proc /proc`");
-        return "/proc is not mounted here";
+        return "/proc is not mounted here, or shows another pid namespace";
     }
     if (says("/proc/sys/user/max_user_namespaces", '0')) {
         hint(ADMINISTRATOR, "user.max_user_namespaces=15000");

@@ -5,6 +5,8 @@
  *     workspace/upper   the changes of an overlay in memory (the workspace then has the size asked for)
  *     workspace/work    the same overlay's work directory
  *     workspace/names   the third layer of a kept overlay: names of mount points, nothing else
+ *     workspace/view    the layers of an overlay as they were before, to see what is missing; not unmounted by itself, which would
+ *                       cost half a millisecond of waiting, but with the workspace
  *     workspace/files   contents of `file` records: a tmpfs of its own, mounted if it is needed
  *
  * The workspace is unbindable: a recursive bind of a directory above the tree (a home with the store in it) then leaves all this
@@ -106,7 +108,7 @@ static int make_layers(const struct root *root)
     return upper;
 }
 
-/* Mounts an overlay on workspace/root, the current directory being the workspace.
+/* Mounts an overlay on workspace/`place`, the current directory being the workspace.
  *
  * What the options cost was measured with tests/bench/overlay_options.py on a Debian tree of 11,500 files, Linux 6.18: find 38 ms of
  * CPU (a bind: 20), a second find 26 (19), tar 94 (79), and no option moves any of these by more than the noise of 1 ms: not volatile,
@@ -117,7 +119,7 @@ static int make_layers(const struct root *root)
  *   metacopy=off   on, an upper directory cannot be read without its lower one
  * They are said because distributions build kernels with other defaults. volatile is not used: it saves syncs, of which a tmpfs has
  * none, and a kept upper directory needs them. */
-static int mount_overlay(const struct root *root, const char *layers)
+static int mount_overlay(const struct root *root, const char *place, const char *layers)
 {
     static const char *const CHEAP = "userxattr,index=off,xino=off,metacopy=off";
     char options[256];
@@ -126,10 +128,10 @@ static int mount_overlay(const struct root *root, const char *layers)
         return -1;
     }
     snprintf(options, sizeof options, "%s,%s", CHEAP, layers);
-    if (mount(root->label, "root", "overlay", 0, options) == 0)
+    if (mount(root->label, place, "overlay", 0, options) == 0)
         return 0;
     /* A kernel that does not know one of the options says EINVAL; distributions let older kernels mount an overlay too. */
-    return errno == EINVAL ? mount(root->label, "root", "overlay", 0, layers) : -1;
+    return errno == EINVAL ? mount(root->label, place, "overlay", 0, layers) : -1;
 }
 
 bool root_view(const struct root *root, bool again, int *view, int *names)
@@ -146,21 +148,15 @@ bool root_view(const struct root *root, bool again, int *view, int *names)
         snprintf(layers, sizeof layers, "lowerdir=upper:%s", lower.text);
     else
         snprintf(layers, sizeof layers, "lowerdir=%s:%s%s", upper.text, again ? "names:" : "", lower.text);
-    if (mount_overlay(root, layers) != 0) {
+    close(make_directory(root->workspace, "view"));
+    if (mount_overlay(root, "view", layers) != 0) {
         close(*names);
         return false;
     }
-    *view = openat(root->workspace, "root", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    *view = openat(root->workspace, "view", O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (*view < 0)
         fail_errno("cannot open the layers of %s", root->tree);
     return true;
-}
-
-void root_view_end(const struct root *root)
-{
-    /* EINVAL: nothing was mounted for the view. */
-    if (umount2("root", 0) != 0 && errno != EINVAL)
-        fail_errno("cannot unmount the view of %s", root->tree);
 }
 
 static void make_unbindable(const struct root *root)
@@ -206,7 +202,7 @@ void root_mount(struct root *root, bool names)
     else
         snprintf(layers, sizeof layers, "lowerdir=%s%s,upperdir=%s,workdir=%s", names ? "names:" : "", lower.text,
                  descriptor_path(root->upper).text, descriptor_path(root->work).text);
-    if (mount_overlay(root, layers) != 0) {
+    if (mount_overlay(root, "root", layers) != 0) {
         fall_back(root, field(root->record, kind == ROOT_MEMORY ? 2 : 3));
         return;
     }

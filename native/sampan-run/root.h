@@ -29,10 +29,9 @@ void root_cover(struct root *root, int base);
 /* Does the root have layers, so that missing names can be put into one before the root is mounted? */
 bool root_has_layers(const struct root *root);
 
-/* A read-only view of the layers as they are, and the directory of the layer to put names into; the caller closes both and then
- * ends the view. `again`: there are names in the layer by now, which belong to the view. False if the kernel refuses the overlay. */
+/* A read-only view of the layers as they are, and the directory of the layer to put names into; the caller closes both.
+ * `again`: there are names in the layer by now, which belong to the view. False if the kernel refuses the overlay. */
 bool root_view(const struct root *root, bool again, int *view, int *names);
-void root_view_end(const struct root *root);
 
 /* Mounts the root; `names`: there is something in the layer of names. */
 void root_mount(struct root *root, bool names);

@@ -262,7 +262,6 @@ bool targets_plan(struct root *root, const struct launch *launch, const char *ca
         plan_all(root, launch, caller_directory, &plan);
         close(plan.view);
         close(plan.names);
-        root_view_end(root);
         any |= plan.planted;
     }
     return any;

@@ -77,3 +77,4 @@ def test_an_overlay_as_the_place_of_an_upper(program, tmp_path):
     assert found["overlay"] != "ok"
     assert found["whiteout"] == found["opaque"] == found["overlay"]
     assert os.listdir(tmp_path / "m") == []
+    (tmp_path / "w/work").chmod(0o700)
