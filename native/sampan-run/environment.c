@@ -13,9 +13,13 @@ static char *word_of(const char *text)
     return (char *)(uintptr_t)text;
 }
 
+/* Entries in the order in which their names came up, and a hash table to find them: batch systems set thousands of variables. An entry
+ * without `=` is a variable that was removed again. */
 struct environment {
     char **entries;
     size_t count;
+    unsigned *slots; /* index of an entry + 1, or 0 */
+    size_t mask;
 };
 
 static size_t count_of(char **words)
@@ -39,29 +43,43 @@ static size_t name_length(const char *entry)
     return strcspn(entry, "=");
 }
 
-/* Where the variable of this name is, or `count`. */
-static size_t find(const struct environment *environment, const char *name, size_t length)
+/* The slot of the variable that `entry` begins with: where it is, or where it has to go. */
+static unsigned *find(const struct environment *environment, const char *entry)
 {
-    size_t i = 0;
-    while (i < environment->count && !(strncmp(environment->entries[i], name, length) == 0 && environment->entries[i][length] == '='))
-        i++;
-    return i;
+    size_t length = name_length(entry), at = 5381;
+    for (size_t i = 0; i < length; i++)
+        at = at * 33 + (unsigned char)entry[i];
+    for (;; at++) {
+        unsigned *slot = &environment->slots[at & environment->mask];
+        const char *there = *slot == 0 ? NULL : environment->entries[*slot - 1];
+        if (there == NULL || (name_length(there) == length && memcmp(there, entry, length) == 0))
+            return slot;
+    }
 }
 
 static void set(struct environment *environment, char *entry)
 {
-    size_t i = find(environment, entry, name_length(entry));
-    environment->entries[i] = entry;
-    environment->count += i == environment->count;
+    unsigned *slot = find(environment, entry);
+    if (*slot == 0)
+        *slot = (unsigned)++environment->count;
+    environment->entries[*slot - 1] = entry;
 }
 
-static void unset(struct environment *environment, const char *name)
+static void unset(struct environment *environment, char *name)
 {
-    size_t i = find(environment, name, strlen(name));
-    if (i == environment->count)
-        return;
-    memmove(&environment->entries[i], &environment->entries[i + 1], (environment->count - i) * sizeof *environment->entries);
-    environment->count--;
+    const unsigned *slot = find(environment, name);
+    if (*slot != 0)
+        environment->entries[*slot - 1] = name;
+}
+
+static void drop_removed(struct environment *environment)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < environment->count; i++) {
+        if (strchr(environment->entries[i], '=') != NULL)
+            environment->entries[kept++] = environment->entries[i];
+    }
+    environment->entries[kept] = NULL;
 }
 
 static void take(struct environment *environment, char **caller, const char *name, bool prefix)
@@ -69,14 +87,21 @@ static void take(struct environment *environment, char **caller, const char *nam
     size_t length = strlen(name);
     for (; *caller != NULL; caller++) {
         size_t own = name_length(*caller);
-        if (strncmp(*caller, name, length) == 0 && (prefix ? own > 0 && (*caller)[own] == '=' : own == length && (*caller)[own] == '='))
+        bool fits = (*caller)[own] == '=' && (prefix || own == length);
+        if (fits && strncmp(*caller, name, length) == 0)
             set(environment, *caller);
     }
 }
 
 char **environment_make(const struct launch *launch, char **caller)
 {
-    struct environment environment = {.entries = new_words(launch->count + count_of(caller) + 1)};
+    size_t most = launch->count + count_of(caller);
+    struct environment environment = {.entries = new_words(most), .mask = 1};
+    while (environment.mask < 2 * most)
+        environment.mask = 2 * environment.mask + 1;
+    environment.slots = calloc(environment.mask + 1, sizeof *environment.slots);
+    if (environment.slots == NULL)
+        fail("out of memory");
     for (unsigned i = 0; i < launch->count; i++) {
         const struct record *record = &launch->records[i];
         switch (record->kind->name) {
@@ -90,12 +115,13 @@ char **environment_make(const struct launch *launch, char **caller)
             take(&environment, caller, field(record, 0), true);
             break;
         case ENV_UNSET:
-            unset(&environment, field(record, 0));
+            unset(&environment, word_of(field(record, 0)));
             break;
         default:
             break;
         }
     }
+    drop_removed(&environment);
     return environment.entries;
 }
 

@@ -24,7 +24,8 @@ static struct launch launch; /* 10 MB of which only what the file fills is ever 
 
 static _Noreturn void usage(void)
 {
-    fail("usage: sampan-run [--without=LIST] FILE [ARGUMENT...] | --fd=N [ARGUMENT...] | --check FILE | --probe DIR|memory | --version");
+    fail("usage: sampan-run [--without=LIST] FILE [ARGUMENT...] | --fd=N [ARGUMENT...] | --check FILE | "
+         "--probe DIR|memory | --version");
 }
 
 static void read_launch(int fd, const char *name)

@@ -63,7 +63,7 @@ static void print(const char *front, const char *sentence, const char *back)
         return; /* nobody can be told */
 }
 
-static _Noreturn void finish(int status, const char *format, va_list arguments, const char *back)
+static _Noreturn LIKE_PRINTF(2, 0) void finish(int status, const char *format, va_list arguments, const char *back)
 {
     static char sentence[9000]; /* two paths and words */
     vsnprintf(sentence, sizeof sentence, format, arguments);

@@ -187,7 +187,8 @@ static void do_fresh(struct root *root, const char *target, const char *type, co
     if (mount(type, descriptor_path(place).text, type, flags, options) == 0)
         return;
     if (errno == EPERM && needs != NULL)
-        fail("the kernel refuses a fresh %s at %s: it grants one only with an own %s namespace, and only if nothing covers parts of this machine's",
+        fail("the kernel refuses a fresh %s at %s: it grants one only with an own %s namespace, "
+             "and only if nothing covers parts of this machine's",
              type, target, needs);
     fail_errno("cannot mount a fresh %s at %s", type, target);
 }

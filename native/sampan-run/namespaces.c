@@ -50,7 +50,8 @@ static bool under_seccomp(void)
 
 const char *namespaces_reason(int error)
 {
-    static const char ADMINISTRATOR[] = "an administrator can allow it with `sysctl -w %s`; `sampan doctor` shows engines that do without";
+    static const char ADMINISTRATOR[] = "an administrator can allow it with `sysctl -w %s`; "
+                                        "`sampan doctor` shows engines that do without";
     if (access("/proc/self/ns", F_OK) != 0) {
         hint("mount it: `mount -t proc proc /proc`");
         return "/proc is not mounted here, or shows another pid namespace";
@@ -72,7 +73,8 @@ const char *namespaces_reason(int error)
         return "the kernel allows no user namespaces inside a chroot";
     }
     if (under_seccomp()) {
-        hint("inside another container, it must allow them (`--security-opt seccomp=unconfined`); `sampan doctor` shows engines that do without");
+        hint("inside another container, it must allow them (`--security-opt seccomp=unconfined`); "
+             "`sampan doctor` shows engines that do without");
         return "a seccomp filter of the surrounding container or service refuses it";
     }
     if (says("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", '1')) {

@@ -114,7 +114,8 @@ static void blame_program(int fd, const char *path, const char *text)
     bool own = machine == OWN_MACHINE || (OWN_MACHINE == EM_X86_64 && machine == EM_386);
     if (OWN_MACHINE != EM_NONE && !own) {
         hint("choose the image's variant for this machine with --platform");
-        fail_status(EXIT_NOT_EXECUTABLE, "%s is a program for %s, and this machine is %s", path, machine_name(machine), machine_name(OWN_MACHINE));
+        fail_status(EXIT_NOT_EXECUTABLE, "%s is a program for %s, and this machine is %s", path, machine_name(machine),
+                    machine_name(OWN_MACHINE));
     }
     blame_loader(fd, path, text);
 }

@@ -302,7 +302,9 @@ int target_open(struct root *root, const char *target, struct want want)
 void target_not_root(const struct root *root, int fd, const char *target)
 {
     struct stat st, top;
-    if (fstat(fd, &st) == 0 && fstat(root->fd, &top) == 0 && st.st_ino == top.st_ino && st.st_dev == top.st_dev && in_root_mount(root, fd))
+    if (fstat(fd, &st) != 0 || fstat(root->fd, &top) != 0)
+        fail_errno("cannot look at %s inside the image", target);
+    if (st.st_ino == top.st_ino && st.st_dev == top.st_dev && in_root_mount(root, fd))
         fail("nothing can be mounted on the root of the image itself (%s)", target);
 }
 

@@ -142,6 +142,11 @@ def test_files_with_content(kind, launch, roots, untouched, both_ways):
     assert (untouched / "etc/hosts").read_text() == "of the image\n"
 
 
+def test_a_large_file(launch, roots):
+    for kind in ("memory", "ro"):
+        assert launch.sh(roots.record(kind), ("file", "/big", "644", "", "x" * 7_000_000), script="wc -c < /big") == "7000000\n"
+
+
 def test_a_file_in_memory_can_be_replaced(launch, roots, untouched):
     """As adduser does it; a mount point cannot be renamed over."""
     script = "echo new > /etc/passwd.new; mv /etc/passwd.new /etc/passwd && cat /etc/passwd"

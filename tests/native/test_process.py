@@ -31,11 +31,11 @@ def test_environment(launch, roots):
     records = [
         ("env", "FIRST=1"), ("env", "FIRST=2"), ("env-from", "HOME"), ("env-from", "ABSENT"), ("env-from", "SLUR"), ("env", "LANG=image"),
         ("env-from", "LANG"), ("env-prefix", "SLURM_"), ("env", "SLURM_ID=8"), ("env", "GONE=1"), ("env-unset", "GONE"), ("env-unset", "NEVER"),
-        ("env-from", "ODD"), ("env", "EMPTY="), ("env", "MULTI=a\nb"),
+        ("env-from", "ODD"), ("env", "EMPTY="), ("env", "MULTI=a\nb"), ("env", "BACK=1"), ("env-unset", "BACK"), ("env", "BACK=2"),
     ]  # fmt: skip
     said = launch.out(roots.record("ro"), *records, argv=("env",), env=caller)
     assert said.splitlines() == [
-        "FIRST=2", "HOME=/h", "LANG=C", "SLURM_ID=8", "SLURM_N=", "ODD=a=b", "EMPTY=", "MULTI=a", "b", "PATH=/bin",
+        "FIRST=2", "HOME=/h", "LANG=C", "SLURM_ID=8", "SLURM_N=", "ODD=a=b", "EMPTY=", "MULTI=a", "b", "BACK=2", "PATH=/bin",
     ]  # fmt: skip
 
 
@@ -47,6 +47,8 @@ def test_the_environment_is_bytes(launch, roots):
 
 def test_a_large_environment(launch, roots):
     caller = {f"V{i}": "x" * 50 for i in range(5000)}
+    many = [("env", f"W{i}=") for i in range(30000)] + [("env-unset", f"W{i}") for i in range(29999)]
+    assert launch.out(roots.record("ro"), *many, argv=("env",)) == "W29999=\nPATH=/bin\n"
     assert (
         launch.sh(roots.record("ro"), ("env-prefix", "V"), script="env | grep -c ^V", env={**caller, "PATH": "/bin"}) == "5000\n"
     )
