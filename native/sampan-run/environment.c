@@ -151,5 +151,9 @@ char **arguments_make(const struct launch *launch, char **words)
         *end++ = word_of(field(word, 0));
     while (*words != NULL)
         *end++ = *words++;
+    if (end == all) {
+        hint("name a program behind it");
+        fail("it has no command of its own, and was given none");
+    }
     return all;
 }

@@ -123,9 +123,8 @@ static bool read_record(struct launch *launch, const char **at, const char *end)
     if (!read_count(count, &record->count))
         return refuse(launch, "record %u, \"%s\": \"%.40s\" is no number of fields", number, name, count);
     int right = record->kind->count;
-    if (right == ANY_COUNT ? record->count == 0 : record->count != (unsigned)right)
-        return refuse(launch, "record %u, \"%s\", has %u fields instead of %s%d", number, name, record->count,
-                      right == ANY_COUNT ? "at least " : "", right == ANY_COUNT ? 1 : right);
+    if (right != ANY_COUNT && record->count != (unsigned)right)
+        return refuse(launch, "record %u, \"%s\", has %u fields instead of %d", number, name, record->count, right);
     record->fields = *at;
     record->source = -1;
     for (unsigned i = 0; i < record->count; i++) {
@@ -192,6 +191,10 @@ static bool check_needs(struct launch *launch)
     }
     if (list_has(names, "user") && (record_of(launch, UID_MAP) == NULL || record_of(launch, GID_MAP) == NULL))
         return refuse(launch, "a new \"user\" namespace needs \"uid-map\" and \"gid-map\"");
+    const struct record *args = record_of(launch, ARGS);
+    bool takes_words = args == NULL || strcmp(field(args, 0), "refuse") != 0;
+    if (record_of(launch, EXEC)->count == 0 && record_of(launch, DEFAULT_ARG) == NULL && !takes_words)
+        return refuse(launch, "\"exec\" names no program, and nothing else can");
     if (record_of(launch, CWD) != NULL && record_of(launch, CWD_CALLER) != NULL)
         return refuse(launch, "it has both \"cwd\" and \"cwd-caller\"");
     return true;

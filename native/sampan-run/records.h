@@ -50,7 +50,7 @@ struct record_kind {
     enum record_name name;
     enum stage stage;
     bool once;
-    int count; /* of fields, or ANY_COUNT for at least one */
+    int count; /* of fields, or ANY_COUNT */
     struct field_rule fields[MAX_FIELDS];
 };
 

@@ -181,6 +181,8 @@ void process_run(char **words, char **environment)
 {
     static char path[2 * MAX_PATH], denied[2 * MAX_PATH];
     const char *word = words[0], *list = environment_value(environment, "PATH");
+    if (*word == '\0')
+        fail_status(EXIT_NOT_FOUND, "the name of the program is empty");
     if (strchr(word, '/') != NULL) {
         execve(word, words, environment);
         explain(word, errno);

@@ -362,6 +362,16 @@ def test_arguments(records, given, words, launch, roots):
     assert launch.out(roots.record("ro"), *records, argv=("sh", "-c", script, "sh"), arguments=given) == words
 
 
+def test_a_command_that_only_defaults_or_the_caller_name(launch, roots):
+    """An image with a CMD and no ENTRYPOINT."""
+    root, command = roots.record("ro"), [("default-arg", "echo"), ("default-arg", "default"), ("args", "replace")]
+    assert launch.out(root, *command, argv=()) == "default\n"
+    assert launch.out(root, *command, argv=(), arguments=["echo", "given"]) == "given\n"
+    said = launch.refused(root, argv=())
+    assert said.endswith(": it has no command of its own, and was given none\nhint: name a program behind it\n")
+    assert launch.refused(root, argv=(), arguments=[""], status=127).endswith(": the name of the program is empty\n")
+
+
 def test_arguments_can_be_refused(launch, roots):
     assert 'it takes no arguments, and was given "x"' in launch.refused(
         roots.record("ro"), ("args", "refuse"), arguments=["x", "y"]

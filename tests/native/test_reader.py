@@ -172,7 +172,7 @@ def test_a_wrong_field_is_refused_with_number_name_and_value(record, words, faul
         ([], 'it has no "exec"'),
         ([*HEAD, ROOT], 'it has no "exec"'),
         ([*HEAD, EXEC], "it has no root"),
-        ([*HEAD, ROOT, ("exec",)], '"exec", has 0 fields instead of at least 1'),
+        ([*HEAD, ROOT, ("args", "refuse"), ("exec",)], '"exec" names no program, and nothing else can'),
         ([*HEAD, ROOT, ("exec", "")], "is empty"),
         ([*HEAD, ROOT, EXEC, ("umask", "0")], 'record 6, "umask", stands behind "exec"'),
         ([*HEAD, ROOT, EXEC, EXEC], 'record 6, "exec", stands behind "exec"'),
@@ -203,6 +203,11 @@ def test_a_wrong_field_is_refused_with_number_name_and_value(record, words, faul
 )
 def test_what_holds_between_records(records, words, fault):
     assert words in fault(records)
+
+
+def test_exec_may_be_empty_where_something_else_names_the_program(program, tmp_path):
+    for records in ([], [("default-arg", "sh"), ("args", "refuse")], [("args", "replace")]):
+        assert check(program, encode([*HEAD, ROOT, *records, ("exec",)]), tmp_path).returncode == 0
 
 
 def test_process_records_may_stand_anywhere(program, tmp_path):
