@@ -80,6 +80,7 @@ def system_calls(words: list[str]) -> str:
 
 
 def main(program: str, rounds: int = 300) -> None:
+    before = set(Path("/tmp").glob("ch-run_*"))
     with tempfile.TemporaryDirectory() as name:
         table = commands(os.path.realpath(program), Path(name))
         figures: dict[str, list[tuple[float, float]]] = {command: [] for command in table}
@@ -94,6 +95,8 @@ def main(program: str, rounds: int = 300) -> None:
             middle = len(found) // 2
             row = f"{cpu[0]:10.2f}{cpu[middle]:10.2f}{wall[0]:10.2f}{wall[middle]:10.2f}"
             print(f"{command:20}{row}{system_calls(table[command]):>20}")
+        for left in set(Path("/tmp").glob("ch-run_*")) - before:  # ch-run 0.31 leaves two files behind at each start
+            left.unlink()
         print(f"size of {program}: {os.path.getsize(program)} bytes")
 
 

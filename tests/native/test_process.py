@@ -323,8 +323,8 @@ def alive(pid):
 
 def survives_its_parent(launch, roots, *records):
     plan = launch.plan(roots.record("ro"), *records, argv=("sleep", "60"))
-    parent = 'trap "" TERM; "$@" >/dev/null 2>&1 & echo $!; sleep 60'
-    with launch.start(plan, prefix=["sh", "-c", parent, "sh"]) as process:
+    parent = '"$@" >/dev/null 2>&1 </dev/null & echo $!; read wait'
+    with launch.start(plan, prefix=["sh", "-c", parent, "sh"], stdin=subprocess.PIPE) as process:
         pid = int(process.stdout.readline())
         while Path(f"/proc/{pid}/comm").read_text() != "sleep\n":
             time.sleep(0.01)
