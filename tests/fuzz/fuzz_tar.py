@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from sampan.errors import LayerError
+from sampan.layers.limits import Allowance
+from sampan.layers.read import TarReader
 from tests.images.tarbytes import (
     END,
     FORMS,
@@ -19,10 +22,6 @@ from tests.images.tarbytes import (
     symlink,
     whiteout,
 )  # fmt: skip
-
-from sampan.errors import LayerError
-from sampan.layers.limits import Allowance
-from sampan.layers.read import TarReader
 
 
 def _members(form: str) -> bytes:

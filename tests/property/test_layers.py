@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.images.unpacked import Unpacked
 
 from sampan.layers import mtree
 from sampan.layers.entry import DIRECTORY, FIFO, FILE, SYMLINK, Entry, check_path
 from sampan.layers.index import Index, Node
 from sampan.layers.merge import MAKE_DIRECTORY, MAKE_LINK, REMOVE, LayerMerge, join
+from tests.images.unpacked import Unpacked
 
 pytestmark = pytest.mark.client
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 import os
 
 import pytest
+
+from sampan.errors import LayerError
 from tests.images import tarbytes
 from tests.images.tarbytes import FORMS, archive, header, long, pax
 from tests.images.unpacked import Unpacked
-
-from sampan.errors import LayerError
 
 pytestmark = pytest.mark.client
 

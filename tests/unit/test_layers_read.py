@@ -6,6 +6,11 @@ import io
 import tarfile
 
 import pytest
+
+from sampan.errors import LayerError
+from sampan.layers import limits
+from sampan.layers.limits import Allowance
+from sampan.layers.read import TarReader
 from tests.images.tarbytes import (
     END,
     FORMS,
@@ -22,11 +27,6 @@ from tests.images.tarbytes import (
     pax,
     symlink,
 )  # fmt: skip
-
-from sampan.errors import LayerError
-from sampan.layers import limits
-from sampan.layers.limits import Allowance
-from sampan.layers.read import TarReader
 
 pytestmark = pytest.mark.client
 BINARY_SIZE = b"\x80" + (3).to_bytes(11, "big")

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 
 import pytest
+
 from tests.images.tarbytes import archive, file, header, padded, pax
 from tests.unit.test_layers_read import read, refusal
 

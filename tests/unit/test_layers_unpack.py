@@ -14,8 +14,6 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.images.tarbytes import archive, device, directory, fifo, file, hardlink, pax, symlink
-from tests.images.unpacked import Unpacked
 
 import sampan
 from sampan.errors import DigestMismatch, LayerError, NoSpace, StoreError, Unreachable, UnsupportedContent
@@ -27,6 +25,8 @@ from sampan.layers.index import Index
 from sampan.layers.limits import Allowance
 from sampan.layers.unpack import Layer, apply_layer
 from sampan.oci.digest import Digest
+from tests.images.tarbytes import archive, device, directory, fifo, file, hardlink, pax, symlink
+from tests.images.unpacked import Unpacked
 
 pytestmark = pytest.mark.client
 TAR = archive(directory("d", 0o750), *[file(f"d/{number}", b"x" * number * 50) for number in range(300)], symlink("l", "d/1"))

@@ -30,7 +30,7 @@ def header(program: str | None) -> bytes:
         )
     if len(path) <= MAX_INTERPRETER and b" " not in path and b"\t" not in path:
         return b"#!" + path + b"\n" + FORMAT
-    return b"#!/bin/sh\nexec '" + path.replace(b"'", b"'\\''") + b"' \"$0\" \"$@\"\n" + FORMAT
+    return b"#!/bin/sh\nexec '" + path.replace(b"'", b"'\\''") + b'\' "$0" "$@"\n' + FORMAT
 
 
 def encode(records: list[tuple[str, ...]], header: bytes = FORMAT) -> bytes:

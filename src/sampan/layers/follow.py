@@ -14,19 +14,18 @@ from sampan.errors import StoreError
 
 
 class GrowingFile:
-    """One file with one writer and one reader, in two threads.
+    """One file with one writer and one reader, in two threads. The reader may wait before there is a file at all."""
 
-    `descriptor` is duplicated; the reader uses its own position, so the writer's is not moved.
-    """
-
-    def __init__(self, descriptor: int, available: int = 0) -> None:
-        """`available` bytes are there already (of a download that is resumed)."""
-        self._descriptor = os.dup(descriptor)
+    def __init__(self, descriptor: int = -1, available: int = 0) -> None:
+        """With a descriptor, as `attach`."""
+        self._descriptor = -1
         self._changed = Condition()
-        self._available = available
+        self._available = 0
         self._complete = False
         self._error: BaseException | None = None
         self._at = 0
+        if descriptor >= 0:
+            self.attach(descriptor, available)
 
     @classmethod
     def complete(cls, descriptor: int) -> GrowingFile:
@@ -36,6 +35,14 @@ class GrowingFile:
         return file
 
     # The writer
+
+    def attach(self, descriptor: int, available: int = 0) -> None:
+        """This is the file, of which `available` bytes are there already. The descriptor is duplicated and its position not used."""
+        with self._changed:
+            if self._error is None:
+                self._descriptor = os.dup(descriptor)
+                self._available = available
+                self._changed.notify_all()
 
     def advance(self, amount: int) -> None:
         """`amount` more bytes are in the file."""
@@ -79,6 +86,7 @@ class GrowingFile:
     def close(self) -> None:
         """Close the reader's descriptor; no thread may be reading."""
         self.give_up()
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
+        with self._changed:
+            if self._descriptor >= 0:
+                os.close(self._descriptor)
+                self._descriptor = -1
