@@ -1,0 +1,1 @@
+"""The store: everything that sampan keeps on this machine (docs/design/store.md)."""

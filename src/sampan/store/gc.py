@@ -1,0 +1,242 @@
+"""Collect what nothing leads to any more. Safe beside running pulls and containers, and takes no lock.
+
+Theory of operation. *Roots* are everything that is held: names (manifest, config, index, and the layers that the manifest
+lists), container records and pins (their trees), leases of running pulls (`leases.py`), and the mounts of this node's own
+processes, whose label or root names a tree. A tree stays for a grace time after its last use, because a start on another
+node leaves no trace but the mark. What is in no root is first *renamed* below `tmp/`; then all roots and marks are read
+again, and only then it is removed, or moved back. So whoever begins to hold a thing meanwhile either finds it gone, or
+keeps it.
+
+A record that cannot be read may hold anything: collection then stops with an error that names it, and removes nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+from sampan.errors import SampanError
+from sampan.host.processes import own_pids
+from sampan.layers.removal import remove
+from sampan.oci.digest import Digest
+from sampan.store import blobs, layout, names, pins, records, sweep, trees
+from sampan.store.leases import leased, names_below
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from sampan.store.layout import Store
+
+GRACE = 7 * 24 * 3600
+"""Seconds that a tree stays after its last use, and a blob after it was stored, though nothing leads to it."""
+_LABEL = "sampan:"
+_MAX_MANIFEST = 4 << 20
+
+
+class Held:
+    """What must stay: trees by the hex of their chain id, with who holds each, and digests of blobs."""
+
+    def __init__(self) -> None:
+        self.trees: dict[str, set[str]] = {}
+        self.blobs: set[str] = set()
+
+    def hold_tree(self, chain: str, by: str) -> None:
+        """`by` is in words, as `container web`."""
+        self.trees.setdefault(chain.rpartition(":")[2], set()).add(by)
+
+
+class Collected:
+    """What a collection removed: chain ids of trees, digests of blobs, and the bytes of the blobs and tree files."""
+
+    __slots__ = ("blobs", "size", "trees")
+
+    def __init__(self) -> None:
+        self.trees: list[str] = []
+        self.blobs: list[str] = []
+        self.size = 0
+
+
+class _Candidate:
+    """A tree or blob that nothing leads to; `place` is where it was moved."""
+
+    __slots__ = ("digest", "is_tree", "path", "place", "size")
+
+    def __init__(self, path: str, digest: str, size: int, *, is_tree: bool) -> None:
+        self.path = path
+        self.digest = digest
+        self.size = size
+        self.is_tree = is_tree
+        self.place = ""
+
+    def is_held(self, held: Held, used_since: float) -> bool:
+        """Whether a root leads to it, or it is a tree that was used; looked up where it lies now."""
+        if self.is_tree:
+            return self.path.rpartition("/")[2] in held.trees or _was_used(self.place or self.path, used_since)
+        return self.digest in held.blobs
+
+
+def collect(store: Store, grace: float = GRACE, blob_grace: float = GRACE, only: frozenset[str] | None = None) -> Collected:
+    """Remove the trees and blobs that nothing leads to, or those of them that are in `only` (chain ids and digests).
+
+    `rmi` frees what its image had at once by `blob_grace=0` and `only`; a tree that was used within `grace` stays even then.
+    Raises `CorruptRecord`, `NewerStore`, `StoreError`.
+    """
+    collected = Collected()
+    now = time.time()
+    held = roots(store)
+    found = [
+        *(_Candidate(tree.directory, tree.chain, trees.facts(tree).size, is_tree=True) for tree in trees.listing(store)),
+        *(
+            _Candidate(blobs.path_of(store, digest), str(digest), size, is_tree=False)
+            for digest, size, stored in blobs.listing(store)
+            if stored <= now - blob_grace
+        ),
+    ]
+    unheld = [one for one in found if (only is None or one.digest in only) and not one.is_held(held, now - grace)]
+    moved: list[_Candidate] = []
+    try:
+        try:
+            for one in unheld:
+                if _move(store, one):
+                    moved.append(one)  # noqa: PERF401 - what was moved must be known when the next move fails
+            held = roots(store) if moved else held
+        except BaseException:
+            for one in moved:
+                os.rename(one.place, one.path)
+            raise
+        for one in moved:
+            if one.is_held(held, now - grace):
+                os.rename(one.place, one.path)
+            else:
+                _remove(one)
+                (collected.trees if one.is_tree else collected.blobs).append(one.digest)
+                collected.size += one.size
+    except OSError as error:
+        raise layout.failure(store, f"cannot collect what is unused in {store.path}", error) from error
+    sweep.leftovers(store)
+    return collected
+
+
+def _move(store: Store, one: _Candidate) -> bool:
+    place = store.temporary("gone")
+    try:
+        os.rename(one.path, place)
+    except FileNotFoundError:
+        return False  # another collection was faster
+    one.place = place
+    return True
+
+
+def _remove(one: _Candidate) -> None:
+    parent = os.open(os.path.dirname(one.place), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        remove(parent, os.path.basename(one.place))
+    finally:
+        os.close(parent)
+
+
+def _was_used(directory: str, when: float) -> bool:
+    try:
+        return os.stat(f"{directory}/used").st_mtime > when
+    except OSError:
+        return False
+
+
+def roots(store: Store) -> Held:
+    """Everything that is held now. Raises `CorruptRecord`, `NewerStore`, `StoreError`."""
+    held = Held()
+    for image in names.listing(store):
+        held.hold_tree(image.chain, f"name {image.reference}")
+        held.blobs.update((image.manifest, image.config, image.index))
+        held.blobs.update(mentioned(store, image.manifest))
+    for name in names_below(store.join("containers")):
+        _hold_container(store, name, held)
+    for pin in pins.listing(store):
+        held.hold_tree(pin.chain, f"pin {pin.id} ({pin.file})")
+    for digest in leased(store):
+        held.hold_tree(digest, "a running pull")
+        held.blobs.add(digest)
+    for chain, pid in mounted().items():
+        held.hold_tree(chain, f"process {pid}")
+    return held
+
+
+def _hold_container(store: Store, name: str, held: Held) -> None:
+    path = store.join("containers", name, "container.json")
+    document = None if name == "names" else records.read(path)
+    if document is None:
+        return
+    image = document.get("image")
+    if not isinstance(image, dict):
+        raise records.corrupt(path, "it names no image")
+    held.hold_tree(records.text_of(image, "chain", path), f"container {document.get('name') or name[:12]}")
+    held.blobs.update(records.text_of(image, key, path) for key in ("manifest", "config"))
+
+
+def mentioned(store: Store, manifest: str) -> set[str]:
+    """Every digest in a manifest: whatever they are for, they belong to the image. Empty if the manifest is not there.
+
+    Raises `CorruptRecord` if it cannot be read, for then its layers would be lost.
+    """
+    try:
+        raw = blobs.read(store, Digest.parse(manifest), _MAX_MANIFEST)
+    except FileNotFoundError:
+        return set()
+    try:
+        pending = [records.parse(raw.decode("utf-8"))]
+    except ValueError as error:
+        raise records.corrupt(manifest, "the manifest is not JSON") from error
+    found = set()
+    while pending:
+        value = pending.pop()
+        if isinstance(value, dict):
+            digest = value.get("digest")
+            if isinstance(digest, str):
+                found.add(digest)
+            pending.extend(value.values())
+        elif isinstance(value, list):
+            pending.extend(value)
+    return found
+
+
+def mounted() -> dict[str, int]:
+    """Hex of a chain id -> pid, for what may be trees and is mounted by processes of this user on this node.
+
+    An overlay's source is its label (`sampan:<container>:<chain id>`, docs/design/launch-file.md); a bind shows the path of the
+    tree as its root in the file system.
+    """
+    found: dict[str, int] = {}
+    seen: set[str] = set()
+    for pid in own_pids():
+        try:
+            namespace = os.readlink(f"/proc/{pid}/ns/mnt")
+            if namespace in seen:
+                continue
+            seen.add(namespace)
+            with open(f"/proc/{pid}/mountinfo", encoding="utf-8", errors="surrogateescape") as stream:
+                for line in stream:
+                    for chain in _trees_in(line):
+                        found.setdefault(chain, pid)
+        except OSError:
+            continue
+    return found
+
+
+def _trees_in(line: str) -> list[str]:
+    """The trees that one line of mountinfo (proc_pid_mountinfo(5)) leads to."""
+    before, _, after = line.partition(" - ")
+    fields, source = before.split(" "), after.split(" ")[1:2]
+    found = []
+    if source and source[0].startswith(_LABEL):
+        found.append(source[0].rpartition(":")[2])
+    root = fields[3] if len(fields) > 3 else ""
+    if "/trees/" in root:
+        found.append(root.rpartition("/trees/")[2].partition("/")[0])
+    return found
+
+
+def describe_holders(store: Store, chain: str) -> list[str]:
+    """Who holds a tree, in words, for `rmi` to say why it stays. Raises as `roots`."""
+    try:
+        return sorted(roots(store).trees.get(chain.rpartition(":")[2], ()))
+    except SampanError as error:
+        return [error.sentence]
