@@ -39,11 +39,11 @@ for version in 3.9 3.10 3.11 3.12 3.13; do
             chmod 755 "$venv/bin/python"
         fi
         # Without the extras: what a node has that has nothing.
-        "$venv/bin/python" -m pip install -q pytest hypothesis
+        "$venv/bin/python" -m pip install -qq pytest hypothesis
     fi
     [ "$(cat "$venv/product" 2>/dev/null)" = "$(cat "$BASE/product")" ] || {
-        "$venv/bin/python" -m pip install -q "$wheel"
-        "$venv/bin/python" -m pip install -q --force-reinstall --no-deps "$wheel"
+        "$venv/bin/python" -m pip install -qq "$wheel"
+        "$venv/bin/python" -m pip install -qq --force-reinstall --no-deps "$wheel"
         cp "$BASE/product" "$venv/product"
     }
     unset LD_LIBRARY_PATH

@@ -93,14 +93,14 @@ product() {
     VENV="$BASE/venv"
     [ "$(cat "$BASE/product" 2>/dev/null)" != "$stamp" ] || [ ! -x "$VENV/bin/sampan" ] || return 0
     rm -rf "$BASE/wheel" "$BASE/build-src"
-    [ -x "$BASE/venv-build/bin/pip" ] || { $PY -m venv "$BASE/venv-build" && "$BASE/venv-build/bin/pip" install -q hatchling; }
+    [ -x "$BASE/venv-build/bin/pip" ] || { $PY -m venv "$BASE/venv-build" && "$BASE/venv-build/bin/pip" install -qq hatchling; }
     [ -x "$VENV/bin/pip" ] || $PY -m venv "$VENV"
     # A copy, so that nothing is written into the checkout.
     mkdir -p "$BASE/build-src"
     (cd "$ROOT" && tar cf - src native scripts hatch_build.py pyproject.toml README.md LICENSE) | tar xf - -C "$BASE/build-src"
-    "$BASE/venv-build/bin/pip" wheel -q --no-deps --no-build-isolation -w "$BASE/wheel" "$BASE/build-src"
-    "$VENV/bin/pip" install -q --force-reinstall --no-deps "$BASE"/wheel/sampan-*.whl
-    "$VENV/bin/pip" install -q "$(echo "$BASE"/wheel/sampan-*.whl)[fast]"
+    "$BASE/venv-build/bin/pip" wheel -qq --no-deps --no-build-isolation -w "$BASE/wheel" "$BASE/build-src"
+    "$VENV/bin/pip" install -qq --force-reinstall --no-deps "$BASE"/wheel/sampan-*.whl
+    "$VENV/bin/pip" install -qq "$(echo "$BASE"/wheel/sampan-*.whl)[fast]"
     rm -rf "$BASE/build-src"
     echo "$stamp" >"$BASE/product"
 }

@@ -14,10 +14,10 @@ CHECKS="$BASE/venv-checks"
 checks() {
     [ -x "$CHECKS/bin/pip" ] || $PY -m venv "$CHECKS"
     wanted="ruff mypy import-linter pytest pytest-xdist hypothesis hatchling isal backports.zstd cryptography"
-    [ "$(cat "$BASE/checks" 2>/dev/null)" = "$wanted" ] || { "$CHECKS/bin/pip" install -q $wanted && echo "$wanted" >"$BASE/checks"; }
+    [ "$(cat "$BASE/checks" 2>/dev/null)" = "$wanted" ] || { "$CHECKS/bin/pip" install -qq $wanted && echo "$wanted" >"$BASE/checks"; }
     [ "$(cat "$BASE/checks-product" 2>/dev/null)" = "$(cat "$BASE/product")" ] || {
-        "$CHECKS/bin/pip" install -q --force-reinstall --no-deps "$BASE"/wheel/sampan-*.whl
-        "$CHECKS/bin/pip" install -q "$(echo "$BASE"/wheel/sampan-*.whl)[fast]"
+        "$CHECKS/bin/pip" install -qq --force-reinstall --no-deps "$BASE"/wheel/sampan-*.whl
+        "$CHECKS/bin/pip" install -qq "$(echo "$BASE"/wheel/sampan-*.whl)[fast]"
         cp "$BASE/product" "$BASE/checks-product"
     }
 }

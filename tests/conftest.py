@@ -9,6 +9,7 @@ pytest_plugins = [
     "tests.peers.faulty",
     "tests.peers.proxy",
     "tests.peers.recorded",
+    "tests.product",
 ]
 
 settings.register_profile("sampan", database=None, deadline=None)

@@ -6,10 +6,11 @@ import pytest
 
 from sampan.container import environment, mounts, root, users
 from sampan.container.asks import FEATURES, Can
+from sampan.container.describe import describe
 from sampan.container.edits import NONE
 from sampan.container.facts import Facts
-from sampan.container.plan import describe, plan
-from sampan.container.record import Image, Record, from_document
+from sampan.container.plan import plan
+from sampan.container.record import ContainerImage, Record, from_document
 from sampan.container.request import Request
 from sampan.errors import CannotHonour, CorruptRecord, UsageError
 from sampan.host.accounts import Account
@@ -21,7 +22,7 @@ PASSWD = b"root:x:0:0:root:/root:/bin/bash\nnode:x:1000:1000::/home/node:/bin/sh
 GROUP = b"root:x:0:\nnode:x:1000:\nstaff:x:50:\n"
 ALWAYS = frozenset(FEATURES) - {"memory-overlay", "kept-overlay"}
 ALL = Can("namespace", frozenset(FEATURES))
-IMAGE = Image(
+IMAGE = ContainerImage(
     "docker.io/library/debian:12",
     "sha256:m",
     "sha256:c",

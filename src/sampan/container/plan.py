@@ -1,7 +1,7 @@
 """The plan: everything a start will do on this host, decided by a pure function. On the start-up path.
 
 `plan(record, config, edits, facts, can)` gives the same plan for the same arguments. An engine turns it into a launch
-file (or its own command); `describe` is what `--dry-run` prints.
+file (or its own command); `describe` in a module of its own is what `--dry-run` prints.
 """
 
 from __future__ import annotations
@@ -267,37 +267,3 @@ def _directory(request: Request, config: ImageConfig, place: object) -> Director
     if request.isolate:
         return Directory(own, create)
     return Directory(None, own, bind=True)
-
-
-def describe(plan: Plan) -> list[str]:
-    """The plan in words, one line a step, for `--dry-run`."""
-    lines = [
-        f"image       {plan.image}",
-        f"container   {plan.id[:12]}",
-        f"namespaces  {' '.join(plan.namespaces)}",
-        f"user        {plan.identity.uid}:{plan.identity.gid} ({plan.identity.name}), on the host {plan.owner[0]}:{plan.owner[1]}",
-        f"root        {root.describe(plan.root)}",
-    ]
-    lines += [f"mount       {_mount_words(mount)}" for mount in plan.mounts]
-    lines += [f"environment {step.kind} {step.text}" for step in plan.environment]
-    place = plan.directory
-    lines.append(f"directory   {place.path or 'the current one' + (', bound' if place.bind else '')}, else {place.otherwise}")
-    lines += [f"hostname    {plan.hostname}"] if plan.hostname else []
-    lines += [f"run         {' '.join(quote(word) for word in (*plan.args, *plan.default_arguments))}"]
-    return lines + [f"warning     {warning}" for warning in plan.warnings]
-
-
-def _mount_words(mount: Mount) -> str:
-    if isinstance(mount, Bind):
-        return f"bind {mount.source} at {mount.target}" + (f" ({', '.join(mount.flags)})" if mount.flags else "")
-    if isinstance(mount, Tmpfs):
-        return f"tmpfs at {mount.target}" + (f" ({mount.size} bytes)" if mount.size else "")
-    if isinstance(mount, File):
-        return f"file at {mount.target} ({len(mount.content)} bytes)"
-    return f"{mount.kind} at {mount.target}"
-
-
-def quote(word: str) -> str:
-    """The word as a shell would need it, for reading only."""
-    plain = word.replace("/", "a").replace("-", "a").replace("_", "a").replace(".", "a").replace("=", "a").replace(":", "a")
-    return word if plain.isalnum() else "'" + word.replace("'", "'\\''") + "'"

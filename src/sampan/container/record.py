@@ -13,7 +13,7 @@ KEEPS = ("memory", "overlay", "copy")
 FORMAT = 1
 
 
-class Image:
+class ContainerImage:
     """An image in the store: what it is called, its digests, and where its tree lies on this machine."""
 
     __slots__ = ("chain", "config", "manifest", "platform", "reference", "tree", "used")
@@ -33,7 +33,7 @@ class Record:
 
     __slots__ = ("created", "directory", "id", "image", "keep", "name", "request")
 
-    def __init__(self, id: str, image: Image, request: requests.Request, **rest: str) -> None:
+    def __init__(self, id: str, image: ContainerImage, request: requests.Request, **rest: str) -> None:
         self.id = id
         self.image = image
         self.request = request
@@ -41,6 +41,11 @@ class Record:
         self.created = rest.get("created", "")
         self.keep = rest.get("keep", "memory")
         self.directory = rest.get("directory", "")
+
+    def with_request(self, request: requests.Request) -> Record:
+        """The same container, asked for something else this time."""
+        rest = {"name": self.name, "created": self.created, "keep": self.keep, "directory": self.directory}
+        return Record(self.id, self.image, request, **rest)
 
     def document(self) -> dict[str, object]:
         """What `container.json` holds."""
@@ -64,7 +69,7 @@ def from_document(document: dict[str, object], directory: str, tree: str, used: 
             raise TypeError("image, request or keep")
         fields = {name: str(document[name]) for name in ("name", "created", "keep")}
         reference, manifest, config, chain, platform = (str(image[name]) for name in IMAGE_FIELDS)
-        held = Image(reference, manifest, config, chain, platform, tree, used)
+        held = ContainerImage(reference, manifest, config, chain, platform, tree, used)
         return Record(str(document["id"]), held, requests.from_document(request), directory=directory, **fields)
     except (KeyError, TypeError) as error:
         raise CorruptRecord(

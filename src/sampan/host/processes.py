@@ -53,3 +53,24 @@ def parent(pid: int) -> int:
         return int(fields[fields.rindex(b")") + 2 :].split()[1])
     except (OSError, ValueError, IndexError):
         return 0
+
+
+def command(pid: int) -> tuple[str, ...]:
+    """The words a process was started with; empty if they cannot be read."""
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as stream:
+            return tuple(os.fsdecode(word) for word in stream.read(1 << 16).split(b"\0")[:-1])
+    except OSError:
+        return ()
+
+
+def started_at(pid: int) -> str:
+    """When a process was started, in ISO 8601, UTC; empty if it is gone."""
+    import time
+
+    ticks = start_time(pid)
+    if ticks is None:
+        return ""
+    since_boot = time.clock_gettime(time.CLOCK_BOOTTIME)
+    moment = time.time() - since_boot + ticks / os.sysconf("SC_CLK_TCK")
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment))

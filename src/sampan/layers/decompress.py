@@ -192,3 +192,15 @@ METHODS: tuple[tuple[bytes, Callable[[Source, bytes], Iterator[bytes]]], ...] = 
 )
 _SKIPPABLE = tuple(bytes([b]) for b in range(0x50, 0x60))  # zstd frames that carry no data
 _KNOWN_BY_NAME = ((b"\xfd7zXZ\0", "xz"), (b"BZh", "bzip2"), (b"\x04\x22\x4d\x18", "lz4"))
+
+
+def means() -> list[tuple[str, str, str]]:
+    """For `doctor`: (compression, what decodes it here or empty, what would make it better or empty)."""
+    from shutil import which
+
+    gzip = _gzip_library().__name__.rpartition(".")[2]
+    zstd = getattr(_zstd_library(), "__name__", "") or (which("zstd") or "")
+    return [
+        ("gzip", gzip, "" if gzip == "isal_zlib" else "pip install isal unpacks them twice as fast"),
+        ("zstd", zstd, "" if zstd else "pip install backports.zstd, or install the program zstd"),
+    ]

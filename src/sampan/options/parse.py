@@ -120,7 +120,7 @@ def _see(command: Command) -> str:
 
 
 def _unknown(command: Command, spellings: dict[str, Option], spelling: str) -> UsageError:
-    near = nearest(spelling, spellings)
+    near = nearest(spelling, [*spellings, "--help"])
     hint = f"did you mean {near}?" if near else _see(command)
     return UsageError(f"`sampan {command.words}` has no option {spelling}", hint)
 

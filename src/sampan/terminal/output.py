@@ -111,8 +111,8 @@ def size(count: int) -> str:
 
 
 def duration(seconds: float) -> str:
-    """`0.3 s`, `12 s`, `4 min`, `3 h`, `2 days`."""
-    if seconds < 9.95:
+    """`0.3 s`, `1 s`, `12 s`, `4 min`, `3 h`, `2 days`."""
+    if seconds < 9.95 and seconds != int(seconds):
         return f"{seconds:.1f} s"
     for limit, unit, words in ((99.5, 1, "s"), (5970, 60, "min"), (172800, 3600, "h")):
         if seconds < limit:
@@ -126,10 +126,10 @@ def age(then: str) -> str:
     import time
 
     try:
-        seconds = time.time() - calendar.timegm(time.strptime(then[:19], "%Y-%m-%dT%H:%M:%S"))
+        seconds = int(time.time()) - calendar.timegm(time.strptime(then[:19], "%Y-%m-%dT%H:%M:%S"))
     except ValueError:
         return "unknown"
-    return f"{duration(max(seconds, 0))} ago"
+    return f"{duration(max(seconds, 1))} ago"
 
 
 def short(digest: str) -> str:

@@ -1,0 +1,60 @@
+"""What every command is handed: settings, and where talk and progress go. On the start-up path."""
+
+from __future__ import annotations
+
+import os
+
+from sampan import settings
+from sampan.events import Progress
+from sampan.terminal.output import StderrNotice
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from sampan.events import Task
+    from sampan.runtime.session import Session
+    from sampan.settings import Settings
+    from sampan.terminal.progress import BarProgress, LineProgress
+
+
+class LaterProgress(Progress):
+    """Progress that is set up (and imported) when the first long work begins; most starts have none."""
+
+    def __init__(self, level: int) -> None:
+        self._level = level
+        self._real: BarProgress | LineProgress | None = None
+
+    def begin(self, label: str, total: int | None = None, unit: str = "bytes") -> Task:
+        """Announce work."""
+        if self._real is None:
+            from sampan.terminal.progress import for_stderr
+
+            self._real = for_stderr(quiet=self._level == 0)
+        return self._real.begin(label, total, unit)
+
+    def stop(self) -> None:
+        """Take what is shown away, before a payload or an error gets the terminal."""
+        if self._real is not None:
+            self._real.stop()
+
+
+class Context:
+    """Settings are read when they are first needed, so that `--help` works with a broken configuration."""
+
+    def __init__(self, level: int = 1) -> None:
+        self.level = level
+        self.notice = StderrNotice(level)
+        self.progress = LaterProgress(level)
+        self._settings: Settings | None = None
+
+    @property
+    def settings(self) -> Settings:
+        """The settings of this process."""
+        if self._settings is None:
+            self._settings = settings.load(os.environ)
+        return self._settings
+
+    def session(self) -> Session:
+        """What the flows are handed."""
+        from sampan.runtime.session import Session
+
+        return Session(self.settings, self.notice, self.progress)

@@ -1,0 +1,46 @@
+"""A plan in words, for `--dry-run`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sampan.container import root
+from sampan.container.mounts import Bind, File, Tmpfs
+
+if TYPE_CHECKING:
+    from sampan.container.mounts import Special
+    from sampan.container.plan import Plan
+
+
+def describe(plan: Plan) -> list[str]:
+    """One line a step."""
+    lines = [
+        f"image       {plan.image}",
+        f"container   {plan.id[:12]}",
+        f"namespaces  {' '.join(plan.namespaces)}",
+        f"user        {plan.identity.uid}:{plan.identity.gid} ({plan.identity.name}), on the host {plan.owner[0]}:{plan.owner[1]}",
+        f"root        {root.describe(plan.root)}",
+    ]
+    lines += [f"mount       {_mount_words(mount)}" for mount in plan.mounts]
+    lines += [f"environment {step.kind} {step.text}" for step in plan.environment]
+    place = plan.directory
+    lines.append(f"directory   {place.path or 'the current one' + (', bound' if place.bind else '')}, else {place.otherwise}")
+    lines += [f"hostname    {plan.hostname}"] if plan.hostname else []
+    lines += [f"run         {' '.join(quote(word) for word in (*plan.args, *plan.default_arguments))}"]
+    return lines + [f"warning     {warning}" for warning in plan.warnings]
+
+
+def _mount_words(mount: Bind | Tmpfs | File | Special) -> str:
+    if isinstance(mount, Bind):
+        return f"bind {mount.source} at {mount.target}" + (f" ({', '.join(mount.flags)})" if mount.flags else "")
+    if isinstance(mount, Tmpfs):
+        return f"tmpfs at {mount.target}" + (f" ({mount.size} bytes)" if mount.size else "")
+    if isinstance(mount, File):
+        return f"file at {mount.target} ({len(mount.content)} bytes)"
+    return f"{mount.kind} at {mount.target}"
+
+
+def quote(word: str) -> str:
+    """The word as a shell would need it, for reading only."""
+    plain = word.replace("/", "a").replace("-", "a").replace("_", "a").replace(".", "a").replace("=", "a").replace(":", "a")
+    return word if plain.isalnum() else "'" + word.replace("'", "'\\''") + "'"

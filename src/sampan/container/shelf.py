@@ -1,0 +1,219 @@
+"""Where containers are kept: directories below `containers/`, their names, and who runs them. On the start-up path.
+
+`containers/<id>` appears by one rename, complete; its name is a symbolic link below `containers/names`, made exclusively, so
+one name never has two containers. Who runs a container is in its file `running`, made with O_EXCL by the starter, whose
+pid the payload keeps through exec; boot id, pid and start time tell a live holder from a dead one.
+"""
+
+from __future__ import annotations
+
+import os
+
+from sampan.container import record as kept
+from sampan.errors import ContainerNotFound, ContainerRunning, CorruptRecord, NameInUse, UsageError
+from sampan.host import kernel, processes
+from sampan.store import layout, records, trees
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from sampan.container.record import Record
+    from sampan.store.layout import Store
+
+_NAME_LETTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-")
+ID_LENGTH = 64
+NAMES = "containers/names"
+
+
+def check_name(name: str) -> None:
+    """Docker's rule: letters, digits and `_.-`, not one of these first. Raises `UsageError`."""
+    if len(name) < 2 or len(name) > 128 or not _NAME_LETTERS.issuperset(name) or name[0] in "_.-":
+        raise UsageError(
+            f"{name!r} cannot be the name of a container", "two or more letters, digits and _ . -, not one of these first"
+        )
+
+
+def refuse_taken(store: Store, name: str) -> None:
+    """Raises `NameInUse`, before anything is pulled for the container."""
+    if os.path.exists(store.join(NAMES, name)):
+        raise NameInUse(f"the name {name} is in use by another container", f"choose another name, or `sampan rm {name}`")
+
+
+def find(store: Store, sites: tuple[Store, ...], text: str) -> Record:
+    """The container of a name, an id or the unique beginning of one. Raises `ContainerNotFound`, `UsageError`, `CorruptRecord`."""
+    return load(store, sites, id_of(store, text))
+
+
+def id_of(store: Store, text: str) -> str:
+    """The id for a name or the beginning of an id."""
+    if text and _NAME_LETTERS.issuperset(text):
+        try:
+            return os.readlink(store.join(NAMES, text)).rpartition("/")[2]
+        except OSError:
+            pass
+        matching = [id for id in ids(store) if id.startswith(text)]
+        if len(matching) == 1:
+            return matching[0]
+        if matching:
+            raise UsageError(f"{len(matching)} containers have ids that begin with {text}", "write more of the id")
+    raise ContainerNotFound(f"there is no container {text!r}", "see `sampan ps -a`")
+
+
+def ids(store: Store) -> list[str]:
+    """The ids of all containers, damaged ones included."""
+    try:
+        return sorted(name for name in os.listdir(store.join("containers")) if len(name) == ID_LENGTH)
+    except OSError:
+        return []
+
+
+def load(store: Store, sites: tuple[Store, ...], id: str) -> Record:
+    """The record of an id; its tree from the first store that has it, empty if none. Raises `ContainerNotFound`, `CorruptRecord`."""
+    directory = store.join("containers", id)
+    document = records.read(f"{directory}/container.json")
+    if document is None:
+        if os.path.isdir(directory):
+            raise CorruptRecord(f"the container {id[:12]} has no record", f"`sampan rm -f {id[:12]}` removes it")
+        raise ContainerNotFound(f"there is no container {id[:12]}", "see `sampan ps -a`")
+    image = document.get("image")
+    chain = str(image.get("chain")) if isinstance(image, dict) else ""
+    tree = None
+    try:
+        tree = next((found for place in (*sites, store) if (found := trees.find(place, chain)) is not None), None)
+    except ValueError as error:
+        raise CorruptRecord(
+            f"the record of the container {id[:12]} is damaged: {error}", f"`sampan rm -f {id[:12]}` removes it"
+        ) from error
+    return kept.from_document(document, directory, tree.rootfs if tree else "", tree.used if tree else "")
+
+
+def publish(store: Store, place: str, record: Record) -> None:
+    """Give the directory `place` below `tmp/`, which holds the container's files, its record, its id and its name.
+
+    Raises `NameInUse` (then nothing stays), `NoSpace`, `StoreError`.
+    """
+    directory = store.join("containers", record.id)
+    try:
+        records.write(f"{place}/container.json", f"{place}/container.json.new", record.document())
+        os.rename(place, directory)
+        records.flush_directory(store.join("containers"))
+        if record.name:
+            _take_name(store, record, directory)
+    except OSError as error:
+        raise layout.failure(store, f"cannot keep the container {record.name or record.id[:12]}", error) from error
+
+
+def _take_name(store: Store, record: Record, directory: str) -> None:
+    link = store.join(NAMES, record.name)
+    if os.path.lexists(link) and not os.path.exists(link):
+        os.unlink(link)  # its container is gone
+    try:
+        os.symlink(f"../{record.id}", link)
+    except FileExistsError:
+        if os.readlink(link) != f"../{record.id}":  # else a network file system did it and lost the answer
+            remove_directory(store, directory)
+            refuse_taken(store, record.name)
+
+
+def remove_directory(store: Store, directory: str) -> None:
+    """Take a container's directory away: renamed first, so that it is gone at once, whatever happens then. Raises OSError."""
+    from sampan.layers.removal import remove
+
+    place = store.temporary("container")
+    os.rename(directory, place)
+    parent = os.open(store.join("tmp"), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        remove(parent, os.path.basename(place))
+    finally:
+        os.close(parent)
+
+
+class Holder:
+    """Who runs a container, or ran it last."""
+
+    __slots__ = ("boot", "node", "pid", "start")
+
+    def __init__(self, pid: int, start: int, boot: str, node: str) -> None:
+        self.pid = pid
+        self.start = start
+        self.boot = boot
+        self.node = node
+
+    @classmethod
+    def here(cls) -> Holder:
+        """This process, which is going to be the payload."""
+        pid = os.getpid()
+        return cls(pid, processes.start_time(pid) or 0, kernel.boot_id(), kernel.node())
+
+    @classmethod
+    def of(cls, directory: str) -> Holder | None:
+        """What the file `running` says; `None` if the container was never started. Raises `CorruptRecord`."""
+        path = f"{directory}/running"
+        document = records.read(path)
+        if document is None:
+            return None
+        numbers = [records.number_of(document, name, path) for name in ("pid", "start")]
+        return cls(numbers[0], numbers[1], records.text_of(document, "boot", path), records.text_of(document, "node", path))
+
+    def state(self) -> str:
+        """`running`, `exited`, or `running on NODE` for another machine, which this one cannot see."""
+        if self.node != kernel.node():
+            return f"running on {self.node}"
+        alive = self.boot == kernel.boot_id() and processes.start_time(self.pid) == self.start
+        return "running" if alive else "exited"
+
+    def document(self) -> dict[str, object]:
+        """The record."""
+        return {"format": records.FORMAT, "pid": self.pid, "start": self.start, "boot": self.boot, "node": self.node}
+
+
+def state(directory: str) -> str:
+    """`created`, `running`, `exited` or `running on NODE`."""
+    holder = Holder.of(directory)
+    return "created" if holder is None else holder.state()
+
+
+def hold(store: Store, record: Record) -> None:
+    """Note that this process runs the container. Raises `ContainerRunning`, `NoSpace`, `StoreError`.
+
+    Of several starters one wins: the mark is made under its own name and linked. A dead one's is taken away first, under a
+    lock on the record, so that nobody takes away the mark of a third starter that was quicker.
+    """
+    mark = f"{record.directory}/running"
+    own = store.temporary("running")
+    try:
+        records.put(own, own + "-new", records.dump(Holder.here().document()))
+        descriptor = os.open(f"{record.directory}/container.json", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            _lock(descriptor)
+            found = Holder.of(record.directory)
+            if found is not None:
+                if found.state() != "exited":
+                    raise _runs(record, found)
+                os.unlink(mark)
+            try:
+                os.link(own, mark)
+            except FileExistsError:
+                raise _runs(record, Holder.of(record.directory)) from None
+        finally:
+            os.close(descriptor)
+            os.unlink(own)
+    except OSError as error:
+        raise layout.failure(store, f"cannot start the container {record.name or record.id[:12]}", error) from error
+
+
+def _lock(descriptor: int) -> None:
+    import fcntl
+
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    except OSError:
+        pass  # there are no locks on this file system: the link below still has one winner
+
+
+def _runs(record: Record, holder: Holder | None) -> ContainerRunning:
+    where = f" on {holder.node}" if holder is not None and holder.node != kernel.node() else ""
+    pid = f" (pid {holder.pid})" if holder is not None else ""
+    return ContainerRunning(
+        f"the container {record.name or record.id[:12]} runs already{where}{pid}",
+        "two at a time would destroy each other's changes; wait for it or end it",
+    )

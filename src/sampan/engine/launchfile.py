@@ -1,0 +1,66 @@
+"""A plan as the records of a launch file (docs/design/launch-file.md). Pure; on the start-up path."""
+
+from __future__ import annotations
+
+import os
+
+from sampan.container import root
+from sampan.container.mounts import Bind, File, Tmpfs
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from sampan.container.mounts import Special
+    from sampan.container.plan import Plan
+
+    Record = tuple[str, ...]
+
+STEPS = {"set": "env", "take": "env-from", "prefix": "env-prefix", "unset": "env-unset"}
+
+
+def records(plan: Plan, arguments: str = "refuse") -> list[Record]:
+    """All records of a plan; `arguments` says what becomes of the caller's own: `append`, `replace` or `refuse`."""
+    uid, gid = (str(number) for number in plan.owner)
+    found: list[Record] = [("owner", uid), ("image", plan.image), ("label", plan.label)]
+    if plan.touch:
+        found.append(("touch", plan.touch))
+    found.append(("unshare", ",".join(plan.namespaces)))
+    found += [("uid-map", str(plan.identity.uid), uid, "1"), ("gid-map", str(plan.identity.gid), gid, "1")]
+    if plan.hostname is not None:
+        found.append(("hostname", plan.hostname))
+    if "net" in plan.namespaces:
+        found.append(("loopback",))
+    found.append(_root(plan))
+    found += [("fallback-tmpfs", target, "1777", "0") for target in plan.fallback if isinstance(plan.root, root.MemoryOverlay)]
+    found += [_mount(mount) for mount in plan.mounts]
+    found += [(STEPS[step.kind], step.text) for step in plan.environment]
+    found += [_directory(plan), ("no-new-privs",), ("args", arguments)]
+    found += [("default-arg", word) for word in plan.default_arguments]
+    return [*found, ("exec", *plan.args)]
+
+
+def _root(plan: Plan) -> Record:
+    place = plan.root
+    if isinstance(place, root.Tree):
+        return ("root-tree", place.path, "ro")
+    if isinstance(place, root.Copy):
+        return ("root-tree", place.path, "rw")
+    if isinstance(place, root.MemoryOverlay):
+        return ("root-memory", place.lower, str(place.size), "read-only")
+    return ("root-overlay", place.lower, place.upper, place.work, "refuse")
+
+
+def _mount(mount: Bind | Tmpfs | File | Special) -> Record:
+    if isinstance(mount, Bind):
+        return ("bind", mount.source, mount.target, ",".join(mount.flags))
+    if isinstance(mount, Tmpfs):
+        return ("tmpfs", mount.target, f"{mount.mode:o}", str(mount.size), ",".join(mount.flags))
+    if isinstance(mount, File):
+        return ("file", mount.target, f"{mount.mode:o}", ",".join(mount.flags), os.fsdecode(mount.content))
+    return (mount.kind, mount.target)
+
+
+def _directory(plan: Plan) -> Record:
+    place = plan.directory
+    if place.path is None:
+        return ("cwd-caller", "bind" if place.bind else "", place.otherwise)
+    return ("cwd", place.path, place.otherwise)

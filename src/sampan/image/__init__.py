@@ -1,0 +1,1 @@
+"""Images between registries and the store."""

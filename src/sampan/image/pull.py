@@ -1,0 +1,159 @@
+"""Pull: an image from its registry into the store, every byte verified, unpacked while it downloads.
+
+Theory of operation. After manifest and configuration are there, `parallel` threads fetch the layers' blobs, lowest
+first, because applying is serial. The calling thread builds the tree above the longest prefix that is there, reading
+each blob as it grows. The first failure on either side ends the other: the client is stopped and every follower failed.
+What was fetched stays for the next try. The name is given last, so a killed pull leaves blobs and perhaps a tree,
+never a name that leads nowhere.
+"""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sampan.image.resolve import layer_pairs, resolve
+from sampan.layers.follow import GrowingFile
+from sampan.layers.unpack import Layer
+from sampan.store import blobs, names, trees
+from sampan.store.build import base_for, build, chain_of
+from sampan.store.leases import Lease
+from sampan.store.names import Image
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from sampan.events import Notice, Progress
+    from sampan.image.resolve import Resolved
+    from sampan.oci.descriptor import Descriptor
+    from sampan.oci.platform import Wanted
+    from sampan.oci.reference import Reference
+    from sampan.registry.client import Client
+    from sampan.store.layout import Store
+
+
+@dataclass(frozen=True)
+class Puller:
+    """Where images come from and go to."""
+
+    client: Client
+    store: Store
+    notice: Notice
+    progress: Progress
+    parallel: int = 4
+    keep_blobs: bool = True
+
+    def pull(self, reference: Reference, wanted: Wanted) -> Image:
+        """Bring an image into the store and let its reference stand for it.
+
+        Raises what `resolve`, `Client.fetch_blob` and `store.build.build` raise.
+        """
+        found = resolve(self.client, reference, wanted)
+        with Lease(self.store) as lease:
+            self._documents(lease, found)
+            unpacked = self._layers(lease, found)
+            image = _named(found, unpacked)
+            names.put(self.store, image)
+        return image
+
+    @staticmethod
+    def _documents(lease: Lease, found: Resolved) -> None:
+        """Index, manifest and configuration, byte for byte."""
+        for fetched in (found.index, found.fetched):
+            if fetched is not None:
+                blobs.add(lease, [fetched.content], fetched.digest, f"the manifest of {found.reference.familiar}")
+        digest = found.manifest.config.digest
+        blobs.add(lease, [found.config_bytes], digest, f"the configuration of {found.reference.familiar}")
+
+    def _layers(self, lease: Lease, found: Resolved) -> int:
+        """Fetch what is missing and unpack; bytes of the files in the tree."""
+        pairs = layer_pairs(found)
+        diff_ids = found.config.diff_ids
+        base = base_for(lease, diff_ids)
+        followers = {at: GrowingFile() for at in range(base.depth, len(pairs))}
+        layers = [
+            Layer(followers[at], diff_id, descriptor.size) for at, (descriptor, diff_id) in enumerate(pairs) if at in followers
+        ]
+        fetches = _Fetches(self, lease, found)
+        try:
+            fetches.start([(descriptor, followers.get(at)) for at, (descriptor, _) in enumerate(pairs)])
+            tree = build(lease, diff_ids, base, layers, self.notice)
+            fetches.finish()
+        except BaseException as error:
+            for follower in followers.values():
+                follower.fail(error)
+            fetches.abandon()
+            raise
+        return trees.facts(tree).size
+
+
+class _Fetches:
+    """The downloads of one pull, in threads of their own."""
+
+    def __init__(self, puller: Puller, lease: Lease, found: Resolved) -> None:
+        self._puller = puller
+        self._lease = lease
+        self._reference = found.reference
+        self._pool = ThreadPoolExecutor(puller.parallel, "sampan-fetch")
+        self._futures: list[Future[None]] = []
+
+    def start(self, wanted: list[tuple[Descriptor, GrowingFile | None]]) -> None:
+        """Fetch each blob once, lowest first; a blob that several layers share serves all of them."""
+        by_digest: dict[str, tuple[Descriptor, list[GrowingFile]]] = {}
+        for descriptor, follower in wanted:
+            _, followers = by_digest.setdefault(str(descriptor.digest), (descriptor, []))
+            followers += [follower] if follower is not None else []
+        for descriptor, followers in by_digest.values():
+            if followers or self._puller.keep_blobs:
+                self._futures.append(self._pool.submit(self._fetch, descriptor, followers))
+
+    def _fetch(self, descriptor: Descriptor, followers: list[GrowingFile]) -> None:
+        first = followers[0] if followers else None
+        try:
+            with blobs.fetching(self._lease, descriptor.digest, first, self._puller.notice) as file:
+                if file is not None:
+                    task = self._puller.progress.begin(descriptor.digest.short, descriptor.size)
+                    try:
+                        self._puller.client.fetch_blob(self._reference, descriptor, file, task)
+                    finally:
+                        task.done()
+            for follower in followers[1:]:
+                with blobs.fetching(self._lease, descriptor.digest, follower, self._puller.notice):
+                    pass
+        except BaseException as error:
+            for follower in followers:
+                follower.fail(error)
+            raise
+
+    def finish(self) -> None:
+        """Wait for blobs that nothing had to unpack. Raises the first failure."""
+        try:
+            for future in self._futures:
+                future.result()
+        finally:
+            self._pool.shutdown()
+
+    def abandon(self) -> None:
+        """End all downloads, after the first failure of any kind."""
+        for future in self._futures:
+            future.cancel()
+        self._puller.client.stop()
+        self._pool.shutdown()
+
+
+def _named(found: Resolved, unpacked: int) -> Image:
+    return Image(
+        reference=str(found.reference),
+        manifest=str(found.fetched.digest),
+        config=str(found.manifest.config.digest),
+        chain=str(chain_of(found.config.diff_ids)),
+        platform=str(found.platform),
+        media_type=found.manifest.media_type,
+        index=str(found.index.digest) if found.index else "",
+        size=sum(layer.size for layer in found.manifest.layers),
+        unpacked=unpacked,
+        created=found.config.created,
+        pulled=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    )

@@ -1,0 +1,84 @@
+"""Facts of this host and of an image's files for a plan. On the start-up path."""
+
+from __future__ import annotations
+
+import os
+
+from sampan.container.facts import Facts
+from sampan.errors import UsageError
+from sampan.host import memory
+from sampan.host.accounts import caller
+from sampan.layers.beneath import read_regular
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from sampan.container.record import Record
+
+MAX_FILE = 1 << 20
+
+
+def facts(record: Record) -> Facts:
+    """What a plan for `record` needs. Image files are opened beneath their root only, never followed out of it."""
+    request = record.request
+    needs_hosts = request.hostname is not None and request.network == "host" and not request.isolate
+    return Facts(
+        caller(os.environ),
+        current_directory(),
+        passwd=_image_file(record, b"etc/passwd"),
+        group=_image_file(record, b"etc/group"),
+        hosts=_host_file("/etc/hosts") if needs_hosts else b"",
+        environment_files=tuple((path, _environment_file(path)) for path in request.environment_files),
+        memory=max(memory.available() // 2, 1 << 20) if record.keep == "memory" else 0,
+        terminal=os.isatty(0),
+    )
+
+
+def current_directory() -> str:
+    """The caller's directory; `/` if it was removed or cannot be read."""
+    try:
+        return os.getcwd()
+    except OSError:
+        return "/"
+
+
+def _image_file(record: Record, path: bytes) -> bytes:
+    """A small regular file as the container will see it: its own changes first, then the image."""
+    places = [f"{record.directory}/upper"] if record.keep == "overlay" else []
+    places.append(f"{record.directory}/rootfs" if record.keep == "copy" else record.image.tree)
+    for place in places:
+        found = _read(place, path)
+        if found is not None:
+            return found.replace(b"\0", b"")  # a launch file cannot carry it, and no passwd has it
+    return b""
+
+
+def _read(place: str, path: bytes) -> bytes | None:
+    try:
+        descriptor = os.open(place, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        return read_regular(descriptor, path, MAX_FILE)
+    except FileNotFoundError:
+        return None
+    finally:
+        os.close(descriptor)
+
+
+def _host_file(path: str) -> bytes:
+    try:
+        with open(path, "rb") as stream:
+            return stream.read(MAX_FILE)
+    except OSError:
+        return b""
+
+
+def _environment_file(path: str) -> bytes:
+    try:
+        with open(path, "rb") as stream:
+            raw = stream.read(MAX_FILE + 1)
+    except OSError as error:
+        raise UsageError(f"cannot read the environment file {path}: {error.strerror}") from error
+    if len(raw) > MAX_FILE:
+        raise UsageError(f"the environment file {path} is larger than {MAX_FILE} bytes")
+    return raw
