@@ -9,10 +9,10 @@ import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from tests.images.build import Layout
 from tests.peers.docker_registry import seed
 
 ROOT = Path(__file__).parents[1]
@@ -52,6 +52,8 @@ class Sampan:
             for name in ("PATH", "PYTHONPATH", "SAMPAN_PROGRAMS", "LANG", "TMPDIR", "LD_LIBRARY_PATH")
             if name in os.environ
         }
+        if "PYTHONPATH" in passed:
+            passed["PYTHONPATH"] = os.pathsep.join(os.path.abspath(part) for part in passed["PYTHONPATH"].split(os.pathsep))
         own = {
             "SAMPAN_HOME": str(self.home),
             "SAMPAN_RUNTIME_DIR": str(self.directory / "runtime"),
@@ -111,7 +113,7 @@ def machine_layout():
     def make(path: Path) -> None:
         subprocess.run(["/usr/bin/python3", str(MACHINE_IMAGE), str(path)], check=True)
 
-    return Layout(cached("machine", MACHINE_IMAGE.read_bytes(), make))
+    return SimpleNamespace(path=cached("machine", MACHINE_IMAGE.read_bytes(), make))
 
 
 @pytest.fixture(scope="session")
