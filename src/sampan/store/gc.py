@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 import time
 
-from sampan.errors import SampanError
+from sampan.errors import CorruptRecord, SampanError
 from sampan.host.processes import own_pids
 from sampan.layers.removal import remove
 from sampan.oci.digest import Digest
@@ -25,6 +25,7 @@ from sampan.store.leases import Condemnation, leased, names_below
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from sampan.store.layout import Store
+    from sampan.store.trees import Tree
 
 GRACE = 7 * 24 * 3600
 """Seconds that a tree stays after its last use, and a blob after it was stored, though nothing leads to it."""
@@ -84,11 +85,7 @@ def collect(store: Store, grace: float = GRACE, blob_grace: float = GRACE, only:
     now = time.time()
     held = roots(store)
     found = [
-        *(
-            _Candidate(tree.directory, tree.chain, facts.size, is_tree=True)
-            for tree in trees.listing(store)
-            if (facts := trees.facts(tree)) is not None  # else another collection was faster
-        ),
+        *(_Candidate(tree.directory, tree.chain, _size_of(tree), is_tree=True) for tree in trees.listing(store)),
         *(
             _Candidate(blobs.path_of(store, digest), str(digest), size, is_tree=False)
             for digest, size, stored in blobs.listing(store)
@@ -128,6 +125,15 @@ def _taken(store: Store, unheld: list[_Candidate], used_since: float) -> list[_C
             for one in kept:
                 _move_back(one)
     return [one for one in moved if one not in kept]
+
+
+def _size_of(tree: Tree) -> int:
+    try:
+        return trees.facts(tree).size
+    except CorruptRecord:
+        if os.path.exists(tree.directory):
+            raise
+        return 0  # another collection was faster
 
 
 def _move(store: Store, one: _Candidate) -> bool:

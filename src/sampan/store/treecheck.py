@@ -40,8 +40,6 @@ class TreeCheck:
     def faults(self, tree: Tree) -> Iterator[str]:
         """A sentence for each fault. Raises `CorruptRecord` if record or index cannot be read."""
         facts = trees.facts(tree)
-        if facts is None:
-            return  # collected meanwhile
         index = read_index(tree)
         with open(tree.index, "rb") as stream:
             found = f"sha256:{sha256(stream.read()).hexdigest()}"

@@ -74,14 +74,12 @@ def find(store: Store, chain: str) -> Tree | None:
     return Tree(chain, directory, directory + "/used" if store.writable else "")
 
 
-def facts(tree: Tree) -> Facts | None:
-    """The tree's record; `None` if the tree is gone. Raises `CorruptRecord`, `NewerStore`."""
+def facts(tree: Tree) -> Facts:
+    """The tree's record. Raises `CorruptRecord`, `NewerStore`."""
     path = tree.directory + "/tree.json"
     document = records.read(path)
-    if document is None:
-        return None
-    if document.get("chain") != tree.chain:
-        raise records.corrupt(path, "it is the record of another tree")
+    if document is None or document.get("chain") != tree.chain:
+        raise records.corrupt(path, "it is missing" if document is None else "it is the record of another tree")
     return Facts(document, path)
 
 
