@@ -149,7 +149,7 @@ import sys
 sys.path[:0] = {paths!r}
 from sampan.errors import NoSpace
 from sampan.events import Task
-from sampan.store import fsck
+from sampan.store import fsck, gc
 from tests.images.stored import *
 from tests.unit.test_store_crash import LAYERS
 store = open_store("full/store")
@@ -159,6 +159,18 @@ try:
 except NoSpace as error:
     print(error.sentence)
 print(os.listdir(store.join("tmp")), os.listdir(store.join("names")), [damage.sentence for damage in fsck.check(store, True, Task())])
+try:
+    number = 0
+    while True:
+        with open(f"full/{{number}}", "wb", buffering=0) as stream:
+            while stream.write(bytes(100000)) == 100000 and sys.argv[1] == "size=1m":
+                pass
+            number += 1
+except OSError:
+    pass
+names.remove(store, "x/a:2")
+collected = gc.collect(store, 0, 0)
+print(len(collected.trees), len(collected.blobs), os.listdir(store.join("trees")), os.listdir(store.join("tmp")))
 """
 
 
@@ -168,10 +180,12 @@ def test_a_full_disk_is_left_clean(tmp_path, option):
         pytest.skip("no user namespaces")
     (tmp_path / "full").mkdir()
     (tmp_path / "program.py").write_text(FULL.format(paths=PATHS))
-    words = f'mount -t tmpfs -o {option} none full && exec "$0" program.py'
+    words = f'mount -t tmpfs -o {option} none full && exec "$0" program.py {option}'
     done = subprocess.run(
         ["unshare", "-Urm", "sh", "-c", words, sys.executable], cwd=tmp_path, stdout=subprocess.PIPE, text=True, check=True
     )
-    said, left = done.stdout.splitlines()
+    said, left, freed = done.stdout.splitlines()
     assert said.startswith("no space left for full/store: the image needs more than ")
     assert left == "[] ['x%2Fa%3A2'] []"
+    assert freed.startswith("1 ")
+    assert freed.endswith(" [] []")

@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import time
 
+from sampan.errors import NoSpace
 from sampan.store import layout
 from sampan.store.records import remove_if_there
 
@@ -58,15 +59,24 @@ class Condemnation:
     """For `with`: gc is about to take these digests, unless they are leased."""
 
     def __init__(self, store: Store, digests: Iterable[str]) -> None:
-        """Raises `StoreError`, `NoSpace`."""
-        self._note = _Note(store, _CONDEMNED)
-        self._note.write(digests)
+        """Raises `StoreError`.
+
+        On a full disk, where gc is wanted most, nothing is noted: a pull that begins in this very moment may then lose what
+        it found, and fails for the full disk in any case.
+        """
+        self._note: _Note | None = None
+        try:
+            self._note = _Note(store, _CONDEMNED)
+            self._note.write(digests)
+        except NoSpace:
+            pass
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._note.end()
+        if self._note is not None:
+            self._note.end()
 
 
 def leased(store: Store) -> set[str]:
