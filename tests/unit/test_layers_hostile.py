@@ -11,11 +11,21 @@ import os
 import pytest
 
 from sampan.errors import LayerError
+from sampan.layers import beneath, openat2
 from tests.images import tarbytes
 from tests.images.tarbytes import FORMS, archive, header, long, pax
 from tests.images.unpacked import Unpacked
 
 pytestmark = pytest.mark.client
+
+
+@pytest.fixture(params=["openat2", "by hand"], autouse=True)
+def way(request, monkeypatch):
+    """Both ways to open a parent."""
+    if request.param == "by hand":
+        monkeypatch.setattr(beneath, "openers", lambda: (beneath.in_root, beneath.beneath))
+    elif not openat2.works():
+        pytest.skip("this kernel has no openat2")
 
 
 class Form:

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+import threading
 import time
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import pytest
 from sampan.errors import CorruptRecord
 from sampan.events import Task
 from sampan.store import blobs, du, fsck, gc, names, pins, trees
-from sampan.store.leases import Lease
+from sampan.store.leases import Condemnation, Lease, leased
 from tests.images.stored import add_image, digest_of, new_store, unpack
 from tests.images.tarbytes import archive, device, directory, file, hardlink, symlink
 
@@ -139,13 +140,12 @@ class TestCollect:
         gc.collect(store, 0, 0)
         assert everything(store) == ([], [])
 
-    @pytest.mark.parametrize("holder", ["name", "container", "pin", "lease", "use"])
+    @pytest.mark.parametrize("holder", ["name", "container", "pin", "use"])
     def test_who_begins_to_hold_it_meanwhile_keeps_it(self, store, monkeypatch, holder):
         """Between the first look and the removal the tree is moved away; a holder that comes then gets it back."""
         image = add_image(store, NAME, [ONE])
         names.remove(store, NAME)
         real = gc._move
-        leases = []
 
         def move(where, one):
             moved = real(where, one)
@@ -157,9 +157,6 @@ class TestCollect:
                 container(store, image)
             elif holder == "pin":
                 pins.add(store, image.chain, "/a", NAME, "2026")
-            elif holder == "lease":
-                leases.append(Lease(store))
-                leases[0].add(image.chain)
             else:
                 os.utime(f"{one.place}/used")
             return moved
@@ -168,8 +165,52 @@ class TestCollect:
         assert gc.collect(store, 10, 10**9).trees == []
         assert trees.find(store, image.chain) is not None
         assert faults(store) == []
-        for lease in leases:
-            lease.__exit__()
+
+    def test_what_was_made_anew_meanwhile_stays(self, store, monkeypatch):
+        image = add_image(store, NAME, [ONE])
+        names.remove(store, NAME)
+        real = gc._move
+
+        def move(where, one):
+            moved = real(where, one)
+            if one.is_tree:
+                shutil.copytree(one.place, one.path, symlinks=True)
+                names.put(store, image)
+            return moved
+
+        monkeypatch.setattr(gc, "_move", move)
+        assert gc.collect(store, 0, 10**9).trees == []
+        assert trees.find(store, image.chain) is not None
+        assert os.listdir(store.join("tmp")) == []
+
+    def test_a_lease_that_comes_before_the_sentence_spares(self, store, monkeypatch):
+        image = add_image(store, NAME, [ONE])
+        names.remove(store, NAME)
+        before = everything(store)
+        real = gc.Condemnation
+        with Lease(store) as lease:
+
+            def condemn(where, digests):
+                lease.add(image.chain)
+                lease.add(image.config)
+                return real(where, digests)
+
+            monkeypatch.setattr(gc, "Condemnation", condemn)
+            monkeypatch.setattr(gc, "_move", lambda *_: pytest.fail("moved what was leased"))
+            gc.collect(store, 0, 0, frozenset((image.chain, image.config)))
+        assert everything(store) == before
+
+    def test_a_lease_on_what_is_condemned_waits_for_the_decision(self, store):
+        with Lease(store) as lease:
+            adding = threading.Thread(target=lease.add, args=["sha256:a"])
+            with Condemnation(store, ["sha256:a", "sha256:b"]):
+                adding.start()
+                lease.add("sha256:c")
+                time.sleep(0.05)
+                assert adding.is_alive()
+                assert leased(store) == {"sha256:a", "sha256:c"}
+            adding.join()
+        assert os.listdir(store.join("tmp")) == []
 
     @pytest.mark.parametrize("record", ["names/x", "pins/x", "containers/x/container.json"])
     def test_a_damaged_record_stops_it_before_anything_goes(self, store, record):

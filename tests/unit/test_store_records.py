@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import sampan
 from sampan.errors import CorruptRecord, NewerStore, NoSpace, StoreError
 from sampan.host.kernel import boot_id, node
-from sampan.store import layout, names, records, sweep
+from sampan.store import documents, layout, names, records, sweep
 from sampan.store.layout import is_left_over, open_store
 from sampan.store.leases import Lease, leased
 
@@ -91,7 +91,7 @@ class TestRecords:
         [
             (b"", "it is empty"), (b"{", "it is not JSON"), (b"\xff", "it is not JSON"), (b"[]", "it is not an object"), (b"{}", "no format number"),
             (b'{"format": "1"}', "no format number"), (b'{"format": true}', "no format number"), (b'{"format": 0}', "no format number"),
-            (b'{"format": 1}' + b" " * (5 << 20), "no format number"),
+            (b'{"format": 1}' + b" " * (5 << 20), "larger than 4194304 bytes"),
         ],
     )  # fmt: skip
     def test_damage_is_named(self, tmp_path, raw, words):
@@ -134,7 +134,7 @@ class TestRecords:
 class TestStore:
     def test_a_new_one(self, tmp_path):
         path = tmp_path / "deep/er/store"
-        store = open_store(str(path))
+        store = open_store(f"{path}/")
         assert not path.exists()
         assert names.listing(store) == []
         assert names.find(store, "docker.io/library/a:1") is None
@@ -144,6 +144,11 @@ class TestStore:
         assert (path / "format").read_text() == "sampan-store 1\n"
         assert json.loads((path / "blobs/oci-layout").read_text()) == {"imageLayoutVersion": "1.0.0"}
         assert os.listdir(path / "tmp") == []
+
+    def test_an_empty_directory_becomes_private(self, tmp_path):
+        (tmp_path / "store").mkdir(mode=0o755)
+        layout.create(open_store(str(tmp_path / "store")))
+        assert (tmp_path / "store").stat().st_mode & 0o777 == 0o700
 
     def test_of_a_newer_sampan(self, tmp_path):
         (tmp_path / "format").write_text("sampan-store 2\n")
@@ -309,6 +314,24 @@ class TestNames:
         assert os.listdir(store.join("tmp")) == []
 
 
+class TestDocuments:
+    def test_found_missing_damaged(self, store):
+        digest = "sha256:" + "a" * 64
+        assert documents.read(store, digest) is None
+        path = Path(store.join("blobs/blobs/sha256", "a" * 64))
+        path.write_text('{"config": {"Env": ["A=b"]}}')
+        assert documents.read(store, digest) == {"config": {"Env": ["A=b"]}}
+        for raw, words in (("[]", "not an object"), ("{", "not JSON"), (" " * (5 << 20), "larger than")):
+            path.write_text(raw)
+            with pytest.raises(CorruptRecord, match=words):
+                documents.read(store, digest)
+
+    @pytest.mark.parametrize("digest", ["", "sha256:", "sha256:../../../etc/passwd", "sha256:" + "." * 64, "md5:" + "a" * 32])
+    def test_what_is_no_digest(self, store, digest):
+        with pytest.raises(CorruptRecord, match="which is no digest"):
+            documents.read(store, digest)
+
+
 FORBIDDEN = {
     "re",
     "typing",
@@ -331,11 +354,12 @@ def test_a_start_imports_little(store):
     source = str(Path(sampan.__file__).parents[1])
     words = f"""
 import sys; sys.path.insert(0, {source!r})
-from sampan.store import layout, names, records, trees, programs
+from sampan.store import documents, layout, names, records, trees, programs
 from sampan.layers import beneath
 store = layout.open_store({store.path!r})
 image = names.find(store, "docker.io/library/debian:12")
 assert image.size == 5 and trees.find(store, image.chain) is None and programs.find(store, "0", "x") is None
+assert documents.read(store, "sha256:" + "0" * 64) is None
 records.write(store.join("pins/x"), store.temporary("x"), {{"format": 1}})
 print(*sys.modules)
 """

@@ -120,8 +120,9 @@ def _check_trees(store: Store, contents: bool, task: Task) -> Iterator[Damage]:
             found = list(checker.faults(trees.Tree(chain, directory, "")))
         except SampanError as error:
             found = [error.sentence]
-        for sentence in found:
-            yield Damage(directory, sentence, directory)
+        if os.path.exists(directory):  # else it was collected meanwhile
+            for sentence in found:
+                yield Damage(directory, sentence, directory)
 
 
 def _chain_of(store: Store, directory: str) -> str:

@@ -3,9 +3,9 @@
 Theory of operation. *Roots* are everything that is held: names (manifest, config, index, and the layers that the manifest
 lists), container records and pins (their trees), leases of running pulls (`leases.py`), and the mounts of this node's own
 processes, whose label or root names a tree. A tree stays for a grace time after its last use, because a start on another
-node leaves no trace but the mark. What is in no root is first *renamed* below `tmp/`; then all roots and marks are read
-again, and only then it is removed, or moved back. So whoever begins to hold a thing meanwhile either finds it gone, or
-keeps it.
+node leaves no trace but the mark. What is in no root is condemned (`leases.py`), and what is leased by then is spared: so a pull
+never loses what it relies on. The rest is *renamed* below `tmp/`; then all roots and marks are read again, and only then it is
+removed, or moved back: so whoever begins to hold a thing without a lease either finds it gone, or keeps it.
 
 A record that cannot be read may hold anything: collection then stops with an error that names it, and removes nothing.
 """
@@ -15,16 +15,17 @@ from __future__ import annotations
 import os
 import time
 
-from sampan.errors import SampanError
+from sampan.errors import CorruptRecord, SampanError
 from sampan.host.processes import own_pids
 from sampan.layers.removal import remove
 from sampan.oci.digest import Digest
 from sampan.store import blobs, layout, names, pins, records, sweep, trees
-from sampan.store.leases import leased, names_below
+from sampan.store.leases import Condemnation, leased, names_below
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from sampan.store.layout import Store
+    from sampan.store.trees import Tree
 
 GRACE = 7 * 24 * 3600
 """Seconds that a tree stays after its last use, and a blob after it was stored, though nothing leads to it."""
@@ -84,7 +85,7 @@ def collect(store: Store, grace: float = GRACE, blob_grace: float = GRACE, only:
     now = time.time()
     held = roots(store)
     found = [
-        *(_Candidate(tree.directory, tree.chain, trees.facts(tree).size, is_tree=True) for tree in trees.listing(store)),
+        *(_Candidate(tree.directory, tree.chain, _size_of(tree), is_tree=True) for tree in trees.listing(store)),
         *(
             _Candidate(blobs.path_of(store, digest), str(digest), size, is_tree=False)
             for digest, size, stored in blobs.listing(store)
@@ -92,28 +93,47 @@ def collect(store: Store, grace: float = GRACE, blob_grace: float = GRACE, only:
         ),
     ]
     unheld = [one for one in found if (only is None or one.digest in only) and not one.is_held(held, now - grace)]
-    moved: list[_Candidate] = []
     try:
-        try:
-            for one in unheld:
-                if _move(store, one):
-                    moved.append(one)  # noqa: PERF401 - what was moved must be known when the next move fails
-            held = roots(store) if moved else held
-        except BaseException:
-            for one in moved:
-                os.rename(one.place, one.path)
-            raise
-        for one in moved:
-            if one.is_held(held, now - grace):
-                os.rename(one.place, one.path)
-            else:
-                _remove(one)
-                (collected.trees if one.is_tree else collected.blobs).append(one.digest)
-                collected.size += one.size
+        for one in _taken(store, unheld, now - grace):
+            _remove(one)
+            (collected.trees if one.is_tree else collected.blobs).append(one.digest)
+            collected.size += one.size
     except OSError as error:
         raise layout.failure(store, f"cannot collect what is unused in {store.path}", error) from error
     sweep.leftovers(store)
     return collected
+
+
+def _taken(store: Store, unheld: list[_Candidate], used_since: float) -> list[_Candidate]:
+    """Move away what still nobody holds; what was moved, and is to be removed."""
+    if not unheld:
+        return []
+    moved: list[_Candidate] = []
+    kept: list[_Candidate] = []
+    with Condemnation(store, [one.digest for one in unheld]):
+        spared = leased(store)
+        try:
+            for one in unheld:
+                if one.digest not in spared and _move(store, one):
+                    moved.append(one)  # noqa: PERF401 - what was moved must be known when the next move fails
+            held = roots(store)
+            kept = [one for one in moved if one.is_held(held, used_since)]
+        except BaseException:
+            kept = moved
+            raise
+        finally:
+            for one in kept:
+                _move_back(one)
+    return [one for one in moved if one not in kept]
+
+
+def _size_of(tree: Tree) -> int:
+    try:
+        return trees.facts(tree).size
+    except CorruptRecord:
+        if os.path.exists(tree.directory):
+            raise
+        return 0  # another collection was faster
 
 
 def _move(store: Store, one: _Candidate) -> bool:
@@ -124,6 +144,15 @@ def _move(store: Store, one: _Candidate) -> bool:
         return False  # another collection was faster
     one.place = place
     return True
+
+
+def _move_back(one: _Candidate) -> None:
+    try:
+        os.rename(one.place, one.path)
+    except OSError:
+        if not os.path.exists(one.path):
+            raise
+        _remove(one)  # it was made anew meanwhile
 
 
 def _remove(one: _Candidate) -> None:

@@ -54,6 +54,7 @@ class Store:
 
 def open_store(path: str, writable: bool = True) -> Store:
     """The store at `path`, which need not exist. Raises `NewerStore`, and `StoreError` if it is none or cannot be read."""
+    path = path.rstrip("/") or "/"
     try:
         with open(f"{path}/format", "rb") as stream:
             text = stream.read(100).decode("ascii", "replace")
@@ -83,6 +84,7 @@ def create(store: Store) -> None:
         os.makedirs(os.path.dirname(store.path) or "/", exist_ok=True)
         _make_directory(store.path, 0o700)
         _refuse_other_things(store)
+        os.chmod(store.path, 0o700)  # also one that its owner had made beforehand: images may hold secrets
         for name in _DIRECTORIES:
             _make_directory(store.join(name), 0o755)
         for name, data in (("blobs/oci-layout", _OCI_LAYOUT), ("format", f"{_MAGIC}{FORMAT}\n".encode())):

@@ -89,10 +89,13 @@ def remove(store: Store, reference: str) -> bool:
     """Forget a reference; False if there was none. Blobs and trees stay until gc. Raises `StoreError`."""
     try:
         gone = records.remove_if_there(path_of(store, reference))
-        if gone:
-            _update_index(store)
     except OSError as error:
         raise layout.failure(store, f"cannot remove the name {reference}", error) from error
+    if gone:
+        try:
+            _update_index(store)
+        except OSError:
+            pass  # the disk is full, and names must go all the same; the list for other tools follows with the next name
     return gone
 
 

@@ -96,29 +96,43 @@ def _quoted(text: str) -> str:
 
 def read(path: str) -> dict[str, object] | None:
     """The record at `path`; `None` if there is none. Raises `CorruptRecord`, `NewerStore`, `StoreError`."""
+    raw = read_bytes(path)
+    return None if raw is None else understood(raw, path)
+
+
+def read_bytes(path: str) -> bytes | None:
+    """The content of a small file; `None` if there is none. Raises `CorruptRecord` if it is not small, `StoreError`."""
     try:
-        with open(path, "rb") as stream:
-            raw = stream.read(MAX_BYTES + 1)
+        with open(path, "rb", buffering=0) as stream:
+            raw = stream.read(MAX_BYTES + 1) or b""
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         raise StoreError(f"cannot read {path}: {error.strerror}") from error
-    return understood(raw, path)
+    if len(raw) > MAX_BYTES:
+        raise corrupt(path, f"it is larger than {MAX_BYTES} bytes")
+    return raw
 
 
 def understood(raw: bytes, path: str) -> dict[str, object]:
     """The record in `raw`. Raises `CorruptRecord`, and `NewerStore` for one of a later format."""
+    document = object_in(raw, path)
+    number = document.get("format")
+    if isinstance(number, bool) or not isinstance(number, int) or number < 1:
+        raise corrupt(path, "it has no format number")
+    if number > FORMAT:
+        raise NewerStore(f"{path} was written by a newer sampan (format {number})", "upgrade sampan, or use another SAMPAN_HOME")
+    return document
+
+
+def object_in(raw: bytes, path: str) -> dict[str, object]:
+    """The JSON object in `raw`. Raises `CorruptRecord`."""
     try:
         document = parse(raw.decode("utf-8"))
     except ValueError as error:
         raise corrupt(path, "it is not JSON" if raw else "it is empty") from error
     if not isinstance(document, dict):
         raise corrupt(path, "it is not an object")
-    number = document.get("format")
-    if isinstance(number, bool) or not isinstance(number, int) or number < 1 or len(raw) > MAX_BYTES:
-        raise corrupt(path, "it has no format number")
-    if number > FORMAT:
-        raise NewerStore(f"{path} was written by a newer sampan (format {number})", "upgrade sampan, or use another SAMPAN_HOME")
     return document
 
 

@@ -13,7 +13,7 @@ from sampan.store.layout import OTHER_NODE_SECONDS, Store
 from sampan.store.leases import names_below
 from sampan.store.locks import locked_file
 
-_LOCKED = (PARTIAL, ".tree", ".program")
+_LOCKED = (PARTIAL, ".tree")
 """Ends of names that belong to whoever holds their lock, not to who made them."""
 
 
