@@ -196,7 +196,8 @@ def test_network_host_is_the_default(box):
         port = server.getsockname()[1]
         done = box.run("python3", "-c", f"import socket; socket.create_connection(('127.0.0.1', {port})).sendall(b'hi')")
         assert done.status == 0
-        assert server.accept()[0].recv(10) == b"hi"
+        with server.accept()[0] as connection:
+            assert connection.recv(10) == b"hi"
 
 
 def test_hostname(box, needs):

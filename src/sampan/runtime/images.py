@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from sampan.container.record import ContainerImage
-from sampan.errors import CorruptRecord, ImageNotFound
+from sampan.errors import ImageNotFound
 from sampan.oci.config import ImageConfig
-from sampan.oci.digest import Digest
 from sampan.oci.reference import Reference
-from sampan.store import blobs, names, records, trees
+from sampan.store import documents, names, trees
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,19 +48,10 @@ def config_of(image: ContainerImage, session: Session) -> ImageConfig:
 
 def config_document(image: ContainerImage, session: Session) -> dict[str, object]:
     """The configuration as JSON has it."""
-    digest = Digest.parse(image.config)
     for store in session.stores():
-        try:
-            document = records.parse(blobs.read(store, digest).decode("utf-8"))
-        except FileNotFoundError:
-            continue
-        except ValueError:
-            document = None
-        if not isinstance(document, dict):
-            raise CorruptRecord(
-                f"the configuration of {image.reference} in {store.path} is damaged", f"sampan pull {image.reference}"
-            )
-        return document
+        found = documents.read(store, image.config)
+        if found is not None:
+            return found
     raise ImageNotFound(f"the configuration of {image.reference} is not in the store", f"sampan pull {image.reference}")
 
 
