@@ -40,7 +40,7 @@ def main(parsed: Parsed, context: Context) -> int:
     if name is None or parsed.flag("dry_run"):
         record = run.anonymous(request, session, when)
     else:
-        record = run.create(request, session, name, when)
+        record = run.create(request, session, name, when, throw_away=parsed.flag("rm"))
     return launch(record, session, context, dry=parsed.flag("dry_run"))
 
 

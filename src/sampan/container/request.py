@@ -33,7 +33,7 @@ IMAGE_OPTIONS = (
 )
 CREATE_OPTIONS = (*KEEP_OPTIONS, *IMAGE_OPTIONS)
 RUN_OPTIONS = (
-    Option("--rm", FLAG, "leave nothing; without --name nothing is left anyway"),
+    Option("--rm", FLAG, "keep nothing, even with --name; without a name nothing is kept anyway"),
     *CREATE_OPTIONS,
     Option("--dry-run", FLAG, "print the plan and start nothing"),
 )

@@ -49,8 +49,8 @@ class Engine:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
 
-    def probe(self, place: str) -> Probe:  # noqa: ARG002 - the contract
-        """What works here; `place` is the directory that holds kept changes."""
+    def probe(self, place: str | None) -> Probe:  # noqa: ARG002 - the contract
+        """What works here; `place` is the directory that would hold kept changes, `None` if nothing is kept."""
         raise TypeError(f"the engine {self.name} has no probe")
 
     def command(self, plan: Plan) -> Start:  # noqa: ARG002 - the contract

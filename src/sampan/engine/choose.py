@@ -25,7 +25,7 @@ def load(name: str, settings: Settings) -> Engine:
     return engine
 
 
-def choose(asks: tuple[Ask, ...], name: str, settings: Settings, place: str) -> tuple[Engine, Can]:
+def choose(asks: tuple[Ask, ...], name: str, settings: Settings, place: str | None) -> tuple[Engine, Can]:
     """The named engine, or for `auto` the first that meets every `must`; `place` holds kept changes.
 
     Raises `NoEngine` with every reason, and `CannotHonour` if engines work but none can do what is asked.

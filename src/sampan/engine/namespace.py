@@ -33,7 +33,7 @@ class Namespace(Engine):
     name = NAME
     words = "user namespaces and overlayfs, by sampan's own launcher"
 
-    def probe(self, place: str) -> Probe:
+    def probe(self, place: str | None) -> Probe:
         """What sampan-run can do here; `place` is where kept changes would lie."""
         program = native.locate("sampan-run", self.settings.text("programs"))
         answers = self._answers(program, "memory")
@@ -45,8 +45,10 @@ class Namespace(Engine):
             )
         features = set(ALWAYS)
         notes = []
-        kept = self._answers(program, place)
-        for feature, found, where in (("memory-overlay", answers, "in memory"), ("kept-overlay", kept, f"in {place}")):
+        tried = [("memory-overlay", answers, "in memory")]
+        if place is not None:
+            tried.append(("kept-overlay", self._answers(program, place), f"in {place}"))
+        for feature, found, where in tried:
             wrong = [f"{name}: {found.get(name, 'not tried')}" for name in OVERLAY if found.get(name) != "ok"]
             if wrong:
                 notes.append(f"no overlay with changes {where} ({', '.join(wrong)})")

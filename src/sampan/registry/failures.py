@@ -86,7 +86,7 @@ def _causes(error: BaseException) -> list[BaseException]:
 def _name_failure(error: socket.gaierror, host: str) -> Exception:
     if error.errno == socket.EAI_AGAIN:
         return Transient(Unreachable(f"the name service does not answer for {host}", "is this machine connected to the network?"))
-    return Unreachable(f"there is no host of the name {host}", "check the spelling")
+    return Unreachable(f"there is no host of the name {host}", "check the spelling, and whether this machine reaches the network")
 
 
 def _tls_failure(error: ssl.SSLError, host: str) -> Exception:

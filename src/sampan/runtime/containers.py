@@ -19,14 +19,17 @@ if TYPE_CHECKING:
     from sampan.runtime.session import Session
 
 
-def create(record: Record, session: Session) -> Record:
+def create(record: Record, session: Session, *, throw_away: bool = False) -> Record:
     """Keep a container: a layer of its own over the image where an overlay works, else a private copy.
+
+    With `throw_away` only its record is kept, so that it has a name and is listed; its changes vanish with its last
+    process, and `sweep` takes the record away then.
 
     Raises `NameInUse`, `NoSpace`, `StoreError`, `NoEngine`.
     """
     store = session.store
     layout.create(store)
-    keep = _how_to_keep(record.request, record.image, session)
+    keep = "memory" if throw_away else _how_to_keep(record.request, record.image, session)
     place = store.temporary("container")
     fields = {"name": record.name, "created": record.created, "keep": keep, "directory": store.join("containers", record.id)}
     made = Record(record.id, record.image, record.request, **fields)
@@ -65,6 +68,18 @@ def _copy(image: ContainerImage, place: str, session: Session) -> None:
     copy_tree(image.tree, place)
 
 
+def sweep(session: Session) -> None:
+    """Remove the records of containers that were to be thrown away and have ended."""
+    store = session.store
+    for id in shelf.ids(store):
+        try:
+            record = shelf.load(store, session.sites, id)
+            if record.keep == "memory" and shelf.state(record.directory) == "exited":
+                remove(id, session)
+        except (SampanError, OSError):
+            continue  # `ps` names what is damaged
+
+
 class Entry:
     """A row of `sampan ps`."""
 
@@ -86,6 +101,7 @@ class Entry:
 
 def listed(session: Session, *, everything: bool = False) -> list[Entry]:
     """Containers, newest first: those that run, anonymous ones among them; with `everything` all that are kept."""
+    sweep(session)
     kept = [_entry(id, session) for id in shelf.ids(session.store)]
     found = [entry for entry in kept if everything or entry.status.startswith("running")]
     known = {entry.id[:12] for entry in kept}

@@ -147,6 +147,7 @@ def remove(text: str, session: Session) -> str:
 
     What needs them is said as a notice. Raises `ImageNotFound`.
     """
+    from sampan.host.filesystems import is_shared
     from sampan.store import gc
 
     reference = str(Reference.parse(text))
@@ -160,7 +161,8 @@ def remove(text: str, session: Session) -> str:
     holders = gc.describe_holders(session.store, image.chain)
     if holders:
         session.notice.say(f"the unpacked tree of {text} stays: it is needed by {', '.join(holders)}")
-    gc.collect(
-        session.store, grace=0, blob_grace=0, only=frozenset({image.chain, image.manifest, image.index, image.config, *mentioned})
-    )
+    # Where other machines see the store, one of them may run from the tree, and only the grace time tells.
+    grace = gc.GRACE if is_shared(session.store.path) else 0
+    gone = frozenset({image.chain, image.manifest, image.index, image.config, *mentioned})
+    gc.collect(session.store, grace=grace, blob_grace=0, only=gone)
     return reference

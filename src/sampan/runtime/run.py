@@ -37,15 +37,16 @@ def anonymous(request: Request, session: Session, when: str = "missing") -> Reco
     return Record(new_id(), image_for(request, session, when), request, created=now())
 
 
-def create(request: Request, session: Session, name: str = "", when: str = "missing") -> Record:
-    """A container that is kept. Raises `NameInUse`, and what a pull raises."""
-    if name:
-        shelf.check_name(name)
-        shelf.refuse_taken(session.store, name)
-    image = image_for(request, session, when)
+def create(request: Request, session: Session, name: str = "", when: str = "missing", *, throw_away: bool = False) -> Record:
+    """A container that is kept, or with `throw_away` one that only has a name while it runs. Raises `NameInUse`, and what a pull raises."""
     from sampan.runtime import containers
 
-    return containers.create(Record(new_id(), image, request, name=name, created=now()), session)
+    if name:
+        shelf.check_name(name)
+        containers.sweep(session)
+        shelf.refuse_taken(session.store, name)
+    image = image_for(request, session, when)
+    return containers.create(Record(new_id(), image, request, name=name, created=now()), session, throw_away=throw_away)
 
 
 def named(name: str, session: Session) -> Record:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def decide(record: Record, session: Session) -> tuple[Plan, Engine]:
     """The plan for a record on this host, and the engine that will carry it out."""
     name = record.request.engine or session.settings.text("engine")
-    engine, can = choose(asks(record), name, session.settings, record.directory or session.store.path)
+    engine, can = choose(asks(record), name, session.settings, record.directory or None)
     decided = plan(record, config_of(record.image, session), edits.NONE, gather.facts(record), can)
     return decided, engine
 

@@ -11,7 +11,7 @@ import os
 
 from sampan.errors import DigestMismatch, SampanError, printable
 from sampan.oci.digest import Digest
-from sampan.store import blobs, names, pins, records, trees
+from sampan.store import blobs, names, pins, programs, records, trees
 from sampan.store.blobs import size_of
 from sampan.store.leases import names_below
 from sampan.store.treecheck import TreeCheck
@@ -180,7 +180,7 @@ def _check_programs(store: Store) -> Iterator[Damage]:
         for name in names_below(store.join("programs", digest)):
             path = store.join("programs", digest, name)
             with open(path, "rb") as stream:
-                if sha256(stream.read()).hexdigest() != digest:
+                if sha256(stream.read()).hexdigest()[: programs.HEX] != digest:
                     yield Damage(path, f"the program {path} does not match its digest")
 
 

@@ -12,9 +12,13 @@ if TYPE_CHECKING:
     from sampan.store.layout import Store
 
 
+HEX = 32
+"""Hex digits of the sha256 in a program's path: half of them, so that a `#!` line, 127 bytes at most, has room for a home."""
+
+
 def path_of(store: Store, digest: str, name: str) -> str:
     """Where the program with this sha256 (hex) is, or would be."""
-    return store.join("programs", digest, name)
+    return store.join("programs", digest[:HEX], name)
 
 
 def find(store: Store, digest: str, name: str) -> str | None:
