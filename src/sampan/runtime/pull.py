@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sampan.errors import SampanError
+from sampan.errors import NoSpace, SampanError
 from sampan.image.pull import Puller
 from sampan.image.resolve import wanted_platform
 from sampan.oci.reference import Reference
@@ -31,6 +31,8 @@ def pull(image: str, *, session: Session | None = None, platform: str | None = N
     try:
         pulled = puller.pull(reference, wanted_platform(platform or settings.text("platform")))
     except SampanError as error:
+        if isinstance(error, NoSpace) and not error.hint:
+            error.hint = "remove images with `sampan rmi`, or set SAMPAN_HOME to a directory with more room"
         raise error.about(f"cannot pull {reference.familiar}") from error.__cause__
     finally:
         client.close()

@@ -47,7 +47,8 @@ def parse(text: str) -> object:
     text = text.strip(" \t\r\n")
     try:
         value, end = scan(text, 0)
-    except (StopIteration, RecursionError) as error:
+    except (StopIteration, RecursionError, SystemError) as error:
+        # SystemError: for some faults the scanner leaves the exception to json.decoder, and raises none if that is not imported.
         raise ValueError("it is not JSON") from error
     if end != len(text):
         raise ValueError("something follows the value")

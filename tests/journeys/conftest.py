@@ -1,0 +1,33 @@
+"""A tiny image whose only program is a static busybox, for journeys that need one of their own making."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.images.build import Layout, directory, file, layer, symlink, whiteout
+
+BUSYBOX = Path("/bin/busybox")
+
+
+@pytest.fixture
+def busybox_layers():
+    """Two layers: the program with its links, then a change and a whiteout at the top."""
+    if not BUSYBOX.exists() or b"busybox" not in BUSYBOX.read_bytes():
+        pytest.skip("busybox-static is not installed")
+    links = [symlink(f"bin/{name}", "busybox") for name in ("sh", "ls", "cat", "id", "touch", "true", "echo", "mkdir")]
+    first = layer([
+        directory("bin"), file("bin/busybox", BUSYBOX.read_bytes(), 0o755), *links, directory("etc"), file("etc/motd", b"one\n"),
+        directory("tmp", 0o1777), file("top.txt", b"to be removed"), file("etc/passwd", b"root:x:0:0::/:/bin/sh\n"),
+    ])  # fmt: skip
+    return [first, layer([file("etc/motd", b"two\n"), whiteout("top.txt")])]
+
+
+@pytest.fixture
+def busybox(faulty, tmp_path, busybox_layers):
+    """The image `x:1` at the faulty registry; its reference."""
+    layout = Layout(tmp_path / "layout")
+    layout.tag("1", layout.image(busybox_layers, {"Cmd": ["cat", "/etc/motd"]}))
+    faulty.add(layout)
+    return f"{faulty.host}/x:1"
