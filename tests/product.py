@@ -54,12 +54,9 @@ class Sampan:
         }
         if "PYTHONPATH" in passed:
             passed["PYTHONPATH"] = os.pathsep.join(os.path.abspath(part) for part in passed["PYTHONPATH"].split(os.pathsep))
-        own = {
-            "SAMPAN_HOME": str(self.home),
-            "SAMPAN_RUNTIME_DIR": str(self.directory / "runtime"),
-            "HOME": str(self.directory),
-            "PYTHONDONTWRITEBYTECODE": "1",
-        }
+            # A checkout that cannot be written has no compiled modules beside its sources.
+            passed["PYTHONPYCACHEPREFIX"] = f"/tmp/sampan-pycache-{os.getuid()}"
+        own = {"SAMPAN_HOME": str(self.home), "SAMPAN_RUNTIME_DIR": str(self.directory / "runtime"), "HOME": str(self.directory)}
         return {**passed, **own, **self.variables}
 
     @staticmethod

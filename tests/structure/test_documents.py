@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 from sampan import errors, settings
@@ -25,3 +27,29 @@ def test_every_error_is_documented_and_drawn():
 def test_every_setting_is_documented():
     page = (ROOT / "docs/reference/settings.md").read_text()
     assert [s.name for s in settings.TABLE if f"| `{s.name}` |" not in page or s.variable not in page] == []
+
+
+def test_every_command_and_option_is_documented():
+    """The page is made from the tables: `python3 scripts/reference.py` after a change."""
+    done = subprocess.run(
+        [sys.executable, "-c", "import reference; print(reference.page(), end='')"],
+        capture_output=True,
+        text=True,
+        cwd=ROOT / "scripts",
+    )
+    assert done.returncode == 0, done.stderr
+    assert (ROOT / "docs/reference/commands.md").read_text() == done.stdout
+
+
+def test_every_option_has_help_and_a_word_for_its_value():
+    sys.path.insert(0, str(ROOT / "scripts"))
+    from reference import commands
+
+    missing = [
+        f"{command.words} {option.spellings[-1]}"
+        for _, found in commands()
+        for command in found
+        for option in command.options
+        if not option.help or (option.kind in ("value", "list") and not option.metavar)
+    ]
+    assert missing == []
