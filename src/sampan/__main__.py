@@ -173,5 +173,10 @@ def _ignore_output() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+def main_and_exit() -> None:
+    """The entry of `sampan.pyz`."""
+    sys.exit(main())
+
+
 if __name__ == "__main__":
     sys.exit(main())

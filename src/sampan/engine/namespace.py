@@ -12,7 +12,8 @@ from sampan.container.asks import Can
 from sampan.engine import launchfile
 from sampan.engine.base import Engine, Probe, Start
 from sampan.engine.encoding import encode, header
-from sampan.host import kernel, native
+from sampan.engine.programs import program as program_path
+from sampan.host import kernel
 from sampan.host.runtime_directory import runtime_directory
 
 TYPE_CHECKING = False
@@ -35,7 +36,7 @@ class Namespace(Engine):
 
     def probe(self, place: str | None) -> Probe:
         """What sampan-run can do here; `place` is where kept changes would lie."""
-        program = native.locate("sampan-run", self.settings.text("programs"))
+        program = program_path("sampan-run", self.settings)
         answers = self._answers(program, "memory")
         broken = [f"{name}: {answer}" for name, answer in answers.items() if name.endswith("-namespace") and answer != "ok"]
         if broken:
@@ -76,7 +77,7 @@ class Namespace(Engine):
 
     def command(self, plan: Plan) -> Start:
         """sampan-run with the plan in a memfd: no file is written, and it is gone with the start."""
-        program = native.locate("sampan-run", self.settings.text("programs"))
+        program = program_path("sampan-run", self.settings)
         data = encode(launchfile.records(plan), header(None))
         descriptor = os.memfd_create("sampan-launch")
         os.write(descriptor, data)

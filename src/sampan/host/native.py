@@ -21,3 +21,15 @@ def locate(name: str, directory: str = "") -> str:
             "install gcc (or musl-tools) and then sampan again, or set `programs` to where it is",
         )
     return path
+
+
+def embedded(name: str) -> tuple[bytes, str] | None:
+    """A native program inside the zip file that sampan runs from (`sampan.pyz`), and its sha256; `None` elsewhere."""
+    loader = globals().get("__loader__")
+    if loader is None or not hasattr(loader, "archive"):  # zipimport.zipimporter has it
+        return None
+    try:
+        digest = loader.get_data(os.path.join(PACKAGED, name + ".sha256")).decode("ascii").strip()
+        return loader.get_data(os.path.join(PACKAGED, name)), digest
+    except OSError:
+        return None

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from sampan.container.asks import FEATURES
 from sampan.engine.choose import ENGINES, load
+from sampan.engine.programs import program
 from sampan.errors import SampanError
-from sampan.host import native
 from sampan.host.runtime_directory import runtime_directory
 from sampan.layers.decompress import means
 from sampan.store.layout import create as layout_create
@@ -38,7 +38,7 @@ class Finding:
 def examine(settings: Settings) -> list[Finding]:
     """Everything that is worth knowing, in the order in which it matters."""
     found = [Finding("python", "ok", f"{'.'.join(str(part) for part in sys.version_info[:3])} ({sys.executable})")]
-    found += _try("sampan-run", lambda: native.locate("sampan-run", settings.text("programs")), fatal=True)
+    found += _try("sampan-run", lambda: program("sampan-run", settings), fatal=True)
     found += _try("store", lambda: _store(settings), fatal=True)
     found += _try("runtime directory", lambda: runtime_directory(settings.text("runtime_dir")), fatal=True)
     if all(finding.state == "ok" for finding in found):

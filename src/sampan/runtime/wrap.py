@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from sampan.container.record import Record
 from sampan.engine.namespace import launch_file
+from sampan.engine.programs import program as program_path
 from sampan.errors import HostError, UsageError
-from sampan.host import native
 from sampan.runtime import start
 from sampan.runtime.run import image_for, now
 from sampan.store import pins, programs
@@ -32,7 +32,7 @@ def wrap(request: Request, path: str, session: Session, *, when: str = "missing"
     if not os.path.isdir(os.path.dirname(path)):
         raise UsageError(f"the directory {os.path.dirname(path)} does not exist")
     image = image_for(request, session, when)
-    program = programs.install(session.store, native.locate("sampan-run", session.settings.text("programs")), "sampan-run")
+    program = programs.install(session.store, program_path("sampan-run", session.settings), "sampan-run")
     if os.statvfs(os.path.dirname(program)).f_flag & ST_NOEXEC:
         raise HostError(
             f"the store {session.store.path} is mounted noexec, so a launch file cannot name a program in it",

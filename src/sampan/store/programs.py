@@ -28,7 +28,17 @@ def find(store: Store, digest: str, name: str) -> str | None:
 
 
 def install(store: Store, source: str, name: str) -> str:
-    """Copy the file `source` into the store; where it is then. Many processes may do it at once.
+    """Copy the file `source` into the store; where it is then. Raises `StoreError`, `NoSpace`."""
+    try:
+        with open(source, "rb") as stream:
+            data = stream.read()
+    except OSError as error:
+        raise layout.failure(store, f"cannot read {source}", error) from error
+    return install_bytes(store, data, name)
+
+
+def install_bytes(store: Store, data: bytes, name: str) -> str:
+    """Put a program into the store; where it is then. Many processes may do it at once.
 
     The copy is executable and named by its content, so it stays right when the package is upgraded or removed. Raises
     `StoreError`, `NoSpace`.
@@ -37,8 +47,6 @@ def install(store: Store, source: str, name: str) -> str:
 
     try:
         layout.create(store)
-        with open(source, "rb") as stream:
-            data = stream.read()
         goal = path_of(store, sha256(data).hexdigest(), name)
         if not os.path.exists(goal):
             _write(store, goal, data)
