@@ -39,7 +39,7 @@ for version in 3.9 3.10 3.11 3.12 3.13; do
             chmod 755 "$venv/bin/python"
         fi
         # Without the extras: what a node has that has nothing.
-        "$venv/bin/python" -m pip install -qq pytest hypothesis
+        "$venv/bin/python" -m pip install -qq pytest pytest-xdist hypothesis
     fi
     [ "$(cat "$venv/product" 2>/dev/null)" = "$(cat "$BASE/product")" ] || {
         "$venv/bin/python" -m pip install -qq "$wheel"

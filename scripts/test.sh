@@ -58,11 +58,11 @@ in_copy() { (cd "$COPY" && as_user "$@"); }
 if [ $# -gt 0 ]; then
     run "chosen tests" "$CHECKS/bin/python" -m pytest "$@"
 else
-    run "structure" "$CHECKS/bin/python" -m pytest -q -n 2 tests/structure
-    run "tests" "$CHECKS/bin/python" -m pytest -q -n 2 --durations=10 tests/unit tests/property tests/fuzz tests/native tests/peers tests/engines tests/journeys
+    run "structure" "$CHECKS/bin/python" -m pytest -q -n 2 --basetemp="$WORK/structure" tests/structure
+    run "tests" "$CHECKS/bin/python" -m pytest -q -n 2 --basetemp="$WORK/tests" --durations=10 tests/unit tests/property tests/fuzz tests/native tests/peers tests/engines tests/journeys
     for interpreter in "$BASE"/venv-client-*; do
         [ -x "$interpreter/bin/python" ] || continue
-        run "client on $(basename "$interpreter" | sed 's/venv-client-//')" "$interpreter/bin/python" -m pytest -q -m client -p no:randomly tests/unit tests/property
+        run "client on $(basename "$interpreter" | sed 's/venv-client-//')" "$interpreter/bin/python" -m pytest -q -n 2 --basetemp="$WORK/client" -m client tests/unit tests/property
     done
 fi
 leftovers=$(pgrep -u "$SETUP_USER" -l 2>/dev/null || true)
@@ -70,6 +70,7 @@ if [ "$(id -u)" = 0 ] && [ -n "$leftovers" ]; then
     say "processes of $SETUP_USER are left running:"; say "$leftovers"
     STATUS=1
 fi
+chmod -R u+rwx "$WORK" 2>/dev/null || true  # work directories of overlays
 rm -rf "$WORK"
 print_stages
 [ "$STATUS" = 0 ] && say "all tests passed" || say "TESTS FAILED"

@@ -1,0 +1,34 @@
+#!/bin/sh
+# The measurements of docs/benchmarks.md, as the ordinary user, against peers from Debian and PyPI. usage: bench.sh [NAME...]
+# NAMEs are those of tests/bench (start pull inside second ...); default: all of the ground floor. ROUNDS=N for each.
+. "$(dirname "$0")/setup.sh"
+make_base
+stage "packages" packages bench python3 python3-venv gcc libc6-dev musl-tools procps util-linux uidmap docker-registry skopeo umoci openssl curl isal git \
+    runc bubblewrap charliecloud proot podman buildah mmdebstrap busybox-static valgrind strace
+stage "user" make_user
+stage "sampan" product
+peers() {
+    [ -x "$BASE/venv-udocker/bin/udocker" ] || { $PY -m venv "$BASE/venv-udocker" && "$BASE/venv-udocker/bin/pip" install -qq udocker; }
+    [ -x "$BASE/venv-plain/bin/sampan" ] || $PY -m venv "$BASE/venv-plain"
+    "$BASE/venv-plain/bin/pip" install -qq --force-reinstall --no-deps "$BASE"/wheel/sampan-*.whl
+    "$BASE/venv-plain/bin/pip" install -qq "$BASE"/wheel/sampan-*.whl
+    [ -x "$BASE/venv-checks/bin/python" ] || { $PY -m venv "$BASE/venv-checks" && "$BASE/venv-checks/bin/pip" install -qq pytest hypothesis; }
+}
+stage "peers from PyPI" peers
+LAYOUT=${BENCH_LAYOUT:-/var/tmp/sampan-images/medium}
+[ -e "$LAYOUT/index.json" ] || stage "medium image" sh "$ROOT/scripts/medium_image.sh" "$LAYOUT"
+COPY="$BASE/bench-tree"
+rm -rf "$COPY"; mkdir -p "$COPY"
+(cd "$ROOT" && tar cf - src tests native hatch_build.py) | tar xf - -C "$COPY"
+WORK="$BASE/bench-work"
+rm -rf "$WORK"; mkdir -p "$WORK"
+[ "$(id -u)" != 0 ] || chown -R "$SETUP_USER:" "$WORK" "$COPY"
+export SAMPAN_SETUP_ENV="BENCH_SAMPAN=$VENV/bin/sampan BENCH_SAMPAN_PLAIN=$BASE/venv-plain/bin/sampan BENCH_UDOCKER=$BASE/venv-udocker/bin/udocker BENCH_LAYOUT=$LAYOUT BENCH_WORK=$WORK"
+[ $# -gt 0 ] || set -- start pull inside second
+for name; do
+    stage "$name" as_user "$BASE/venv-checks/bin/python" "$COPY/tests/bench/$name.py" ${ROUNDS:-}
+done
+pkill -9 -u "$SETUP_USER" -f 'podman' 2>/dev/null || true
+chmod -R u+rwx "$WORK" 2>/dev/null || true
+rm -rf "$WORK" "$COPY"
+print_stages
