@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from sampan.container.request import CREATE_OPTIONS, IMAGE_ARGUMENTS, from_options
 from sampan.options.table import Command
 from sampan.runtime import run
 from sampan.terminal.output import result
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from sampan.cli.context import Context
     from sampan.options.table import Parsed

@@ -1,10 +1,8 @@
-"""Containers that are kept: make, list, show, remove."""
+"""Containers that are kept: make, list, show, remove. Free of costly imports: `create` is a thing of milliseconds."""
 
 from __future__ import annotations
 
 import os
-import shutil
-from typing import TYPE_CHECKING
 
 from sampan.container import shelf
 from sampan.container.record import Record
@@ -13,6 +11,7 @@ from sampan.errors import ContainerNotFound, ContainerRunning, SampanError
 from sampan.host import processes
 from sampan.store import layout
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from sampan.container.record import ContainerImage
     from sampan.container.request import Request
@@ -41,7 +40,9 @@ def create(record: Record, session: Session, *, throw_away: bool = False) -> Rec
             # The root directory of an overlay has the attributes of its upper one.
             for name in ("upper", "work"):
                 os.mkdir(f"{place}/{name}", 0o700)
-            shutil.copystat(record.image.tree, f"{place}/upper")
+            found = os.stat(record.image.tree)
+            os.chmod(f"{place}/upper", found.st_mode & 0o7777)
+            os.utime(f"{place}/upper", ns=(found.st_atime_ns, found.st_mtime_ns))
         shelf.publish(store, place, made)
     except OSError as error:
         raise layout.failure(store, "cannot make the container", error) from error
