@@ -10,18 +10,30 @@ else
     BASE=${SAMPAN_SETUP_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/sampan-setup}
 fi
 PY=/usr/bin/python3
+VENV="$BASE/venv"
 STAGES=""
 
 now() { date +%s; }
 say() { printf '%s\n' "$*" >&2; }
 
-# stage NAME COMMAND...: run it, note its seconds for the closing table.
+# stage NAME COMMAND...: run it, note its seconds for the closing table; a failure of any step in it ends the script, or, with
+# KEEP_GOING=1, only sets STATUS. In a subshell, and never in a condition: there `set -e` would not hold.
+STATUS=0
+KEEP_GOING=""
 stage() {
     name=$1; shift
     from=$(now)
-    "$@"
+    set +e
+    (set -e; "$@")
+    result=$?
+    set -e
     STAGES="$STAGES$(printf '%-28s %4d s' "$name" $(($(now) - from)))
 "
+    [ "$result" = 0 ] || STATUS=1
+    if [ "$result" != 0 ] && [ -z "$KEEP_GOING" ]; then
+        say "$name failed"
+        exit "$result"
+    fi
 }
 
 print_stages() { say ""; say "where the time went:"; printf '%s' "$STAGES" >&2; }
@@ -90,7 +102,6 @@ as_user() {
 # product: the wheel and a virtual environment with it, in a place that the ordinary user can read.
 product() {
     stamp=$(cd "$ROOT" && find src native scripts/sampan hatch_build.py pyproject.toml -type f ! -name '*.pyc' -exec sha256sum {} + | sort | sha256sum | cut -c1-16)
-    VENV="$BASE/venv"
     [ "$(cat "$BASE/product" 2>/dev/null)" != "$stamp" ] || [ ! -x "$VENV/bin/sampan" ] || return 0
     rm -rf "$BASE/wheel" "$BASE/build-src"
     [ -x "$BASE/venv-build/bin/pip" ] || { $PY -m venv "$BASE/venv-build" && "$BASE/venv-build/bin/pip" install -qq hatchling; }

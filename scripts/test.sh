@@ -45,13 +45,13 @@ rm -rf "$WORK"
 mkdir -p "$WORK" "$BASE/images"
 [ "$(id -u)" != 0 ] || chown "$SETUP_USER:" "$WORK" "$BASE/images"
 export SAMPAN_SETUP_ENV="TMPDIR=$WORK SAMPAN_TEST_IMAGES=$BASE/images SAMPAN_TEST_BASE=$BASE PYTHONDONTWRITEBYTECODE=1"
-STATUS=0
+KEEP_GOING=1
 
 # run NAME COMMAND...: one part of the tests; a failure is remembered, the rest still runs.
 run() {
     name=$1; shift
     say "== $name"
-    stage "$name" in_copy "$@" || STATUS=1
+    stage "$name" in_copy "$@"
 }
 in_copy() { (cd "$COPY" && as_user "$@"); }
 
