@@ -12,7 +12,7 @@ from sampan.errors import EXIT_FAILURE, SampanError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Callable
+    from typing import Callable, NoReturn
 
     from sampan.cli.context import Context
     from sampan.options.table import Command, Parsed
@@ -70,7 +70,7 @@ def main(words: list[str] | None = None) -> int:
         from sampan.terminal.output import talk
 
         talk("sampan: interrupted; what was complete is kept")
-        return 130
+        return _leave(130)
     except BrokenPipeError:
         _ignore_output()
         return 141
@@ -164,6 +164,16 @@ def _say_unexpected(error: Exception) -> int:
             )
         )
     return EXIT_FAILURE
+
+
+def _leave(status: int) -> NoReturn:
+    """End at once: a thread that waits for a server must not hold up who pressed Ctrl-C."""
+    import os
+
+    try:
+        sys.stdout.flush()
+    finally:
+        os._exit(status)
 
 
 def _ignore_output() -> None:

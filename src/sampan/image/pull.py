@@ -84,7 +84,7 @@ class Puller:
         except BaseException as error:
             for follower in followers.values():
                 follower.fail(error)
-            fetches.abandon()
+            fetches.abandon(wait=isinstance(error, Exception))
             raise
         return trees.facts(tree).size
 
@@ -135,12 +135,12 @@ class _Fetches:
         finally:
             self._pool.shutdown()
 
-    def abandon(self) -> None:
-        """End all downloads, after the first failure of any kind."""
+    def abandon(self, *, wait: bool) -> None:
+        """End all downloads, after the first failure of any kind; without `wait` (Ctrl-C) some may end a little later."""
         for future in self._futures:
             future.cancel()
         self._puller.client.stop()
-        self._pool.shutdown()
+        self._pool.shutdown(wait=wait)
 
 
 def _named(found: Resolved, unpacked: int) -> Image:
