@@ -81,7 +81,7 @@ def test_isolate_is_the_bare_view():
     found = planned(isolate=True)
     assert not {"/tmp", "/home/ana/work", "/etc/passwd/x"} & set(targets(found))
     assert isinstance(targets(found)["/home/ana"], mounts.Tmpfs)
-    assert (found.namespaces, found.hostname) == (("user", "mount", "ipc", "uts"), "f" * 12)
+    assert (found.namespaces, found.hostname) == (("user", "mount", "pid", "ipc", "uts"), "f" * 12)
     assert found.directory.path == "/"
     assert "LANG" not in values(found, {"LANG": "de", "TERM": "xterm"})
     assert values(found, {"TERM": "xterm"})["TERM"] == "xterm"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from sampan.container.request import IMAGE_ARGUMENTS, RUN_OPTIONS, from_options
+from sampan.container.stay import Way
+from sampan.errors import UsageError
 from sampan.options.table import Command
 from sampan.runtime import run, start
 
@@ -36,17 +38,42 @@ def main(parsed: Parsed, context: Context) -> int:
     """Become the payload."""
     session = context.session()
     request = from_options(parsed)
-    name, when = parsed.text("name"), parsed.text("pull") or "missing"
-    if name is None or parsed.flag("dry_run"):
+    name, when, detach, remove = parsed.text("name"), parsed.text("pull") or "missing", parsed.flag("detach"), parsed.flag("rm")
+    scratch = request.scratch and not name
+    if parsed.flag("dry_run") or not (name or detach or scratch):
         record = run.anonymous(request, session, when)
     else:
-        record = run.create(request, session, name, when, throw_away=parsed.flag("rm"))
-    return launch(record, session, context, dry=parsed.flag("dry_run"))
+        record = run.create(request, session, name or run.made_up_name(), when, throw_away=remove and not request.scratch)
+    _write_id(parsed.text("cidfile"), record.id)
+    if detach and not parsed.flag("dry_run"):
+        return in_background(record, session, context, remove=remove)
+    return launch(record, session, context, dry=parsed.flag("dry_run"), remove=bool(record.directory) and (remove or scratch))
 
 
-def launch(record: Record, session: Session, context: Context, *, dry: bool = False) -> int:
-    """Print the plan of a record, or become its payload."""
-    plan, engine = start.decide(record, session)
+def in_background(record: Record, session: Session, context: Context, *, remove: bool = False) -> int:
+    """Start it and print its id."""
+    from sampan.terminal.output import result
+
+    context.progress.stop()
+    status = start.detach(record, session, remove=remove)
+    if status == 0:
+        result(f"{record.id}\n")
+    return status
+
+
+def _write_id(path: str | None, id: str) -> None:
+    if path is None:
+        return
+    try:
+        with open(path, "x", encoding="ascii") as stream:
+            stream.write(id)
+    except OSError as error:
+        raise UsageError(f"cannot write the container's id to {path}: {error.strerror}", "--cidfile names a new file") from error
+
+
+def launch(record: Record, session: Session, context: Context, *, dry: bool = False, remove: bool = False) -> int:
+    """Print the plan of a record, or become its payload or, where somebody has to stay, its watcher."""
+    plan, engine = start.decide(record, session, Way(remove=remove))
     if dry:
         from sampan.container.describe import describe
         from sampan.terminal.output import result

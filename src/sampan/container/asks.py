@@ -8,6 +8,10 @@ from __future__ import annotations
 
 from sampan.errors import CannotHonour
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from sampan.container.record import Record
+
 # What the words mean, for `doctor` and for sentences: "the engine x cannot ...".
 FEATURES = {
     "shared-root": "start from a tree that other containers share",
@@ -23,6 +27,7 @@ FEATURES = {
     "own-network": "cut off the network",
     "own-hostname": "have a host name of its own",
     "own-ipc": "have System V IPC and message queues of its own",
+    "own-pid": "have processes of its own",
     "small-dev": "show a small /dev",
 }
 
@@ -61,3 +66,32 @@ def check(asks: tuple[Ask, ...], can: Can) -> list[str]:
             raise CannotHonour(f"{ask.words} is not possible: {sentence}", "`sampan doctor` says which engine can")
         warnings.append(f"{ask.words}: {sentence}")
     return warnings
+
+
+def asks_of(record: Record) -> tuple[Ask, ...]:
+    """What a record asks of an engine, in the user's words."""
+    request = record.request
+    found = [Ask("binds", "the default view of the host", must=True)] if not request.isolate else []
+    if request.read_only:
+        found.append(Ask("read-only-root", "--read-only", must=True))
+    elif record.keep == "memory":
+        found.append(Ask("memory-overlay", "a writable image", must=False))
+    else:
+        found.append(Ask("kept-overlay" if record.keep == "overlay" else "private-copy", "a named container", must=True))
+    volumes = [text.split(":")[2:] for text in request.volumes]
+    read_only = any("ro" in flags[0].split(",") for flags in volumes if flags) or any(
+        "readonly" in text for text in request.mounts
+    )
+    wanted = (
+        (request.root, "root-user", "--root"),
+        (request.user is not None, "other-user", "--user"),
+        (request.network == "none", "own-network", "--network none"),
+        (request.hostname is not None or request.uts == "private", "own-hostname", "--hostname"),
+        (request.ipc == "private" or (request.isolate and request.ipc is None), "own-ipc", "--ipc private"),
+        (request.pid == "private" or request.init or (request.isolate and request.pid is None), "own-pid", "--pid private"),
+        (request.isolate, "small-dev", "--isolate"),
+        (bool(request.volumes or request.mounts), "binds", "--volume"),
+        (bool(request.tmpfs or request.shm_size), "tmpfs", "--tmpfs"),
+        (read_only, "read-only-binds", "--volume ...:ro"),
+    )
+    return (*found, *(Ask(feature, words, must=True) for yes, feature, words in wanted if yes))

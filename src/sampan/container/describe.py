@@ -10,6 +10,7 @@ from sampan.container.mounts import Bind, File, Tmpfs
 if TYPE_CHECKING:
     from sampan.container.mounts import Special
     from sampan.container.plan import Plan
+    from sampan.container.stay import Stay
 
 
 def describe(plan: Plan) -> list[str]:
@@ -26,8 +27,21 @@ def describe(plan: Plan) -> list[str]:
     place = plan.directory
     lines.append(f"directory   {place.path or 'the current one' + (', bound' if place.bind else '')}, else {place.otherwise}")
     lines += [f"hostname    {plan.hostname}"] if plan.hostname else []
+    lines += [f"limit       {name} {soft}:{hard}" for name, soft, hard in plan.limits]
+    lines += [f"processors  {plan.cpus}"] if plan.cpus else []
+    lines += [f"cgroup      {plan.cgroup}"] if plan.cgroup else []
+    lines += [f"stays       {_stay_words(plan.stay)}"] if plan.stay else []
     lines += [f"run         {' '.join(quote(word) for word in (*plan.args, *plan.default_arguments))}"]
     return lines + [f"warning     {warning}" for warning in plan.warnings]
+
+
+def _stay_words(stay: Stay) -> str:
+    words = ["the watcher"] + [
+        {"logs": "with logs", "remove": "which removes all at the end"}.get(flag, flag) for flag in stay.flags
+    ]
+    words += [f"for {stay.limit:g} s at most"] if stay.limit else []
+    words += [f"checking health every {stay.health.interval:g} s"] if stay.health else []
+    return ", ".join(words)
 
 
 def _mount_words(mount: Bind | Tmpfs | File | Special) -> str:

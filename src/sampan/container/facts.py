@@ -13,7 +13,18 @@ if TYPE_CHECKING:
 class Facts:
     """Facts of one start."""
 
-    __slots__ = ("account", "directory", "environment_files", "group", "hosts", "memory", "passwd", "terminal")
+    __slots__ = (
+        "account",
+        "cgroup",
+        "directory",
+        "environment_files",
+        "group",
+        "hosts",
+        "images",
+        "memory",
+        "passwd",
+        "terminal",
+    )
 
     def __init__(
         self,
@@ -24,7 +35,9 @@ class Facts:
         group: bytes = b"",
         hosts: bytes = b"",
         environment_files: tuple[tuple[str, bytes], ...] = (),
+        images: tuple[tuple[str, str], ...] = (),
         memory: int = 1 << 30,
+        cgroup: str = "",
         terminal: bool = False,
     ) -> None:
         self.account = account  # who calls
@@ -33,5 +46,7 @@ class Facts:
         self.group = group  # the image's /etc/group
         self.hosts = hosts  # the host's /etc/hosts, read only where it is needed
         self.environment_files = environment_files  # (path, content) of each --env-file
+        self.images = dict(images)  # reference -> tree, of the images that are mounted
+        self.cgroup = cgroup  # a control group made for this start; empty if none is delegated, or none is needed
         self.memory = memory  # bytes that changes in memory may take at most
         self.terminal = terminal  # whether standard input is a terminal

@@ -1,4 +1,4 @@
-"""Mounts as values, and the texts of `-v` and `--tmpfs`. Pure; on the start-up path."""
+"""Mounts as values, and the texts of `-v`, `--mount`, `--tmpfs` and `--device`. Pure; on the start-up path."""
 
 from __future__ import annotations
 
@@ -40,6 +40,16 @@ class File:
         self.flags = flags
 
 
+class ImageMount:
+    """Another image's tree, read-only, at `target`; becomes a `Bind` when the plan knows where the tree is."""
+
+    __slots__ = ("reference", "target")
+
+    def __init__(self, reference: str, target: str) -> None:
+        self.reference = reference
+        self.target = target
+
+
 class Special:
     """One of the kernel's own: `proc`, `sysfs`, `mqueue`, `devpts`, `dev` (a small one), `mask`."""
 
@@ -61,6 +71,9 @@ REFUSED = {
     "rshared": "mounts made inside cannot appear on the host without root",
     "O": "use the default instead: what is not bound is writable and thrown away",
 }
+MOUNT_KEYS = (
+    "type", "source", "target", "readonly", "bind-propagation", "bind-nonrecursive", "consistency", "tmpfs-size", "tmpfs-mode", "relabel",
+)  # fmt: skip
 _UNITS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 
 
@@ -117,6 +130,74 @@ def parse_tmpfs(text: str) -> Tmpfs:
         elif word not in ("rw", "exec", "nosuid", "nodev", "noatime", "uid=0", "gid=0"):
             raise UsageError(f"--tmpfs {text!r}: unknown option {word!r}", "known options: size=64m, mode=1777, ro, noexec")
     return Tmpfs(normal(target), mode, size, tuple(flags))
+
+
+def parse_mount(text: str, directory: str) -> Bind | Tmpfs | ImageMount:
+    """`type=bind|tmpfs|image,source=...,target=...,readonly,...` of `--mount`, as Docker and podman write it. Raises `UsageError`."""
+    what = f"--mount {text!r}"
+    found: dict[str, str] = {}
+    for word in _split(text):
+        key, equals, value = word.partition("=")
+        key = {"src": "source", "dst": "target", "destination": "target", "ro": "readonly"}.get(key, key)
+        if key not in MOUNT_KEYS:
+            raise UsageError(f"{what}: unknown key {key!r}", f"known keys: {', '.join(MOUNT_KEYS)}")
+        found[key] = value if equals else "true"
+    kind = found.get("type", "volume")
+    if kind not in ("bind", "tmpfs", "image"):
+        raise UsageError(
+            f"{what}: the type {kind!r} is not possible here", "types: bind, tmpfs, image; sampan has no named volumes"
+        )
+    target = found.get("target", "")
+    if not target.startswith("/") or normal(target) == "/":
+        raise UsageError(f"{what}: the target must be a path below /")
+    if kind == "tmpfs":
+        mode = found.get("tmpfs-mode", "1777")
+        if not mode or any(digit not in "01234567" for digit in mode):
+            raise UsageError(f"{what}: tmpfs-mode {mode!r} is not an octal mode")
+        size = parse_size(found["tmpfs-size"], what) if "tmpfs-size" in found else 0
+        return Tmpfs(normal(target), int(mode, 8) & 0o7777, size)
+    source = found.get("source", "")
+    if not source:
+        raise UsageError(f"{what} names no source")
+    if kind == "image":
+        return ImageMount(source, normal(target))
+    if source[0] not in "/.":
+        raise UsageError(f"{what}: the source must be a path, not {source!r}", f"write ./{source} for a directory here")
+    return Bind(source if source[0] == "/" else normal(f"{directory}/{source}"), normal(target), _mount_flags(found, what))
+
+
+def _mount_flags(found: dict[str, str], what: str) -> tuple[str, ...]:
+    flags = []
+    if found.get("readonly", "false").lower() in ("true", "1"):
+        flags.append("ro")
+    propagation = found.get("bind-propagation", "rprivate")
+    if propagation not in BIND_FLAGS:
+        raise UsageError(f"{what}: bind-propagation {propagation} is not possible", REFUSED.get(propagation))
+    if propagation != "rprivate":
+        flags.append(BIND_FLAGS[propagation])
+    if found.get("bind-nonrecursive", "false").lower() in ("true", "1"):
+        flags.append("shallow")
+    return tuple(flags)
+
+
+def _split(text: str) -> list[str]:
+    """At commas; a word in double quotes may hold some, as in CSV, which Docker reads."""
+    if '"' not in text:
+        return text.split(",")
+    import csv
+
+    return next(csv.reader([text]))
+
+
+def parse_device(text: str) -> Bind:
+    """`DEVICE[:TARGET[:rwm]]` of `--device`; what may be done with it is what its owner and mode say. Raises `UsageError`."""
+    source, _, rest = text.partition(":")
+    target, _, permissions = rest.partition(":")
+    if target and not target.startswith("/"):
+        target, permissions = "", target
+    if not source.startswith("/dev/") or (permissions and not set("rwm").issuperset(permissions)):
+        raise UsageError(f"--device {text!r} is not DEVICE[:TARGET[:rwm]]", "write --device /dev/dri")
+    return Bind(normal(source), normal(target or source), () if not permissions or "w" in permissions else ("ro",))
 
 
 def parse_size(text: str, what: str) -> int:

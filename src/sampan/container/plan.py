@@ -6,11 +6,13 @@ file (or its own command); `describe` in a module of its own is what `--dry-run`
 
 from __future__ import annotations
 
-from sampan.container import environment, mounts, root, users
-from sampan.container.asks import Ask, check
+from sampan.container import environment, limits, mounts, root, users
+from sampan.container.asks import asks_of, check
 from sampan.container.environment import Step
-from sampan.container.mounts import Bind, File, Special, Tmpfs, covers
-from sampan.errors import UsageError
+from sampan.container.mounts import Bind, Tmpfs, covers
+from sampan.container.stay import FOREGROUND, stay_of
+from sampan.container.view import TMP, mounts_of, own_pid
+from sampan.errors import CannotHonour, UsageError
 from sampan.host import scheduler
 
 TYPE_CHECKING = False
@@ -20,21 +22,20 @@ if TYPE_CHECKING:
     from sampan.container.facts import Facts
     from sampan.container.record import Record
     from sampan.container.request import Request
+    from sampan.container.stay import Stay, Way
+    from sampan.container.view import Mount
     from sampan.oci.config import ImageConfig
-
-    Mount = Bind | Tmpfs | File | Special
 
 # What stays writable where no overlay is possible, besides the directories that are bound.
 FALLBACK_PLACES = ("/run", "/var/tmp")  # noqa: S108 - inside
-TMP = "/tmp"  # noqa: S108 - shared with the host on purpose, or inside
 
 
 class Plan:
     """An immutable list of what a start will do."""
 
     __slots__ = (
-        "args", "default_arguments", "directory", "environment", "fallback", "hostname", "id", "identity", "image", "label",
-        "mounts", "namespaces", "owner", "root", "touch", "warnings",
+        "args", "cgroup", "cpus", "default_arguments", "directory", "environment", "fallback", "hostname", "id", "identity", "image",
+        "label", "limits", "mounts", "namespaces", "owner", "root", "stay", "touch", "warnings",
     )  # fmt: skip
 
     def __init__(self, **fields: object) -> None:
@@ -51,6 +52,10 @@ class Plan:
         self.mounts: tuple[Mount, ...] = fields["mounts"]  # type: ignore[assignment]
         self.environment: tuple[Step, ...] = fields["environment"]  # type: ignore[assignment]
         self.directory: Directory = fields["directory"]  # type: ignore[assignment]
+        self.limits: tuple[tuple[str, str, str], ...] = fields["limits"]  # type: ignore[assignment]
+        self.cpus: str = fields["cpus"]  # type: ignore[assignment]
+        self.cgroup: str = fields["cgroup"]  # type: ignore[assignment]
+        self.stay: Stay | None = fields["stay"]  # type: ignore[assignment]
         self.args: tuple[str, ...] = fields["args"]  # type: ignore[assignment]
         self.default_arguments: tuple[str, ...] = fields["default_arguments"]  # type: ignore[assignment]
         self.warnings: tuple[str, ...] = fields["warnings"]  # type: ignore[assignment]
@@ -67,25 +72,24 @@ class Directory:
         self.bind = bind
 
 
-def plan(record: Record, config: ImageConfig, edits: Edits, facts: Facts, can: Can) -> Plan:
+def plan(record: Record, config: ImageConfig, edits: Edits, facts: Facts, can: Can, way: Way = FOREGROUND) -> Plan:
     """Decide a start. Raises `UsageError` and `CannotHonour`."""
     request = record.request
-    if request.tty and not facts.terminal:
+    if request.tty and not facts.terminal and not way.detach:
         raise UsageError(
             "-t asks for a terminal, and standard input is none", "leave -t out; a terminal is used where there is one"
         )
     identity = _identity(request, config, facts)
-    warnings = check((*asks(record), *edits.asks), can)
+    warnings = check((*asks_of(record), *edits.asks), can)
     place, fallback = _root(record, facts, can)
-    named = _named_mounts(request, facts)
-    own = [mount for mount in _default_mounts(request, identity, facts) if not any(covers(n.target, mount.target) for n in named)]
-    everything = sorted([*own, *named, *edits.mounts], key=lambda mount: mount.target.count("/"))
+    everything = [*mounts_of(request, identity, facts, _hostname(record)), *edits.mounts]
     if isinstance(place, root.Tree) and not request.read_only:
         everything += [Tmpfs(target) for target in fallback if not any(covers(m.target, target) for m in everything)]
         warnings.append(
             f"nothing but {', '.join(fallback)} and what is bound can be written here: no overlay over the image is possible"
         )
     argv, default_arguments = command_line(request, config)
+    cgroup, bound_warnings = _bounds(request, facts)
     return Plan(
         id=record.id,
         image=record.image.reference,
@@ -100,34 +104,31 @@ def plan(record: Record, config: ImageConfig, edits: Edits, facts: Facts, can: C
         mounts=(*everything, *(Bind(path, path) for path in edits.devices)),
         environment=(*_environment(record, config, identity, facts), *edits.environment, *_stated(request, facts)),
         directory=_directory(request, config, place),
+        limits=tuple(limits.parse_limit(text) for text in request.limits),
+        cpus=limits.parse_cpus(request.cpuset) if request.cpuset is not None else "",
+        cgroup=cgroup,
+        stay=stay_of(record, config, way, bounded=bool(cgroup)),
         args=argv,
         default_arguments=default_arguments,
-        warnings=tuple(warnings),
+        warnings=(*warnings, *bound_warnings),
     )
 
 
-def asks(record: Record) -> tuple[Ask, ...]:
-    """What a record asks of an engine, in the user's words."""
-    request = record.request
-    found = [Ask("binds", "the default view of the host", must=True)] if not request.isolate else []
-    if request.read_only:
-        found.append(Ask("read-only-root", "--read-only", must=True))
-    elif record.keep == "memory":
-        found.append(Ask("memory-overlay", "a writable image", must=False))
-    else:
-        found.append(Ask("kept-overlay" if record.keep == "overlay" else "private-copy", "a named container", must=True))
-    wanted = (
-        (request.root, "root-user", "--root"),
-        (request.user is not None, "other-user", "--user"),
-        (request.network == "none", "own-network", "--network none"),
-        (request.hostname is not None, "own-hostname", "--hostname"),
-        (request.isolate, "own-ipc", "--isolate"),
-        (request.isolate, "small-dev", "--isolate"),
-        (bool(request.volumes), "binds", "--volume"),
-        (bool(request.tmpfs), "tmpfs", "--tmpfs"),
-        (any(":" in v and "ro" in v.split(":")[-1].split(",") for v in request.volumes), "read-only-binds", "--volume ...:ro"),
+def _bounds(request: Request, facts: Facts) -> tuple[str, tuple[str, ...]]:
+    """The control group that bounds memory and processors, and a warning where there is none. Raises `CannotHonour`."""
+    if request.memory is not None:
+        limits.parse_memory(request.memory)
+    if request.cpus is not None:
+        limits.parse_share(request.cpus)
+    options = " and ".join(name for name, text in (("--memory", request.memory), ("--cpus", request.cpus)) if text is not None)
+    if not options or facts.cgroup:
+        return facts.cgroup, ()
+    if request.limit_mode == "advisory":
+        return "", (f"{options} is advice only: no control group is delegated to you here",)
+    raise CannotHonour(
+        f"{options} is not possible: no control group is delegated to you here",
+        "let the batch system bound the job, or go on without the bound by --limit-mode advisory",
     )
-    return (*found, *(Ask(feature, words, must=True) for yes, feature, words in wanted if yes))
 
 
 def command_line(request: Request, config: ImageConfig) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -176,60 +177,21 @@ def _root(
 
 
 def _namespaces(request: Request) -> tuple[str, ...]:
-    found = ["user", "mount"]
-    if request.isolate:
-        found.append("ipc")
-    if request.isolate or request.hostname is not None:
-        found.append("uts")
-    if request.network == "none":
-        found.append("net")
-    return tuple(found)
+    wanted = (
+        ("pid", own_pid(request)),
+        ("ipc", request.ipc == "private" or (request.isolate and request.ipc is None)),
+        ("uts", _own_name(request)),
+        ("net", request.network == "none"),
+    )
+    return ("user", "mount", *(name for name, yes in wanted if yes))
+
+
+def _own_name(request: Request) -> bool:
+    return request.hostname is not None or request.uts == "private" or (request.isolate and request.uts is None)
 
 
 def _hostname(record: Record) -> str | None:
-    return record.request.hostname or (record.id[:12] if record.request.isolate else None)
-
-
-def _named_mounts(request: Request, facts: Facts) -> list[Mount]:
-    found: list[Mount] = [mounts.parse_volume(text, facts.directory) for text in request.volumes]
-    found += [mounts.parse_tmpfs(text) for text in request.tmpfs]
-    seen: set[str] = set()
-    for mount in found:
-        if mount.target in seen:
-            raise UsageError(f"two mounts have the target {mount.target}", "name each target once")
-        seen.add(mount.target)
-    return found
-
-
-def _default_mounts(request: Request, identity: users.Identity, facts: Facts) -> list[Mount]:
-    """What is visible unless the user names something else there."""
-    if request.isolate:
-        found: list[Mount] = [Special("dev", "/dev"), Bind("/proc", "/proc"), Bind("/sys", "/sys", ("ro", "optional"))]
-        if request.user is None and not request.root and identity.home != "/" and identity.uid == facts.account.uid:
-            found.append(Tmpfs(identity.home, 0o700))
-    else:
-        found = [
-            Bind("/dev", "/dev"),
-            Bind("/proc", "/proc"),
-            Bind("/sys", "/sys", ("optional",)),
-            Bind(TMP, TMP, ("optional",)),
-        ]
-        if facts.account.home not in ("", "/"):
-            found.append(Bind(facts.account.home, facts.account.home, ("optional",)))
-    if request.network == "host":
-        found.append(Bind("/etc/resolv.conf", "/etc/resolv.conf", ("optional",)))
-    if request.hostname is None and not request.isolate and request.network == "host":
-        found.append(Bind("/etc/hosts", "/etc/hosts", ("optional",)))
-    else:
-        base = facts.hosts if request.network == "host" and not request.isolate else b"127.0.0.1\tlocalhost\n::1\tlocalhost\n"
-        extra = f"127.0.1.1\t{request.hostname}\n".encode() if request.hostname else b""
-        found.append(File("/etc/hosts", base + extra))
-    if identity.uid == facts.account.uid and identity.name == facts.account.name:
-        passwd = users.passwd_with(facts.passwd, identity)
-        group = users.group_with(facts.group, facts.account.group, identity.gid)
-        found += [File("/etc/passwd", passwd)] if passwd != facts.passwd else []
-        found += [File("/etc/group", group)] if group != facts.group else []
-    return found
+    return (record.request.hostname or record.id[:12]) if _own_name(record.request) else None
 
 
 def _environment(record: Record, config: ImageConfig, identity: users.Identity, facts: Facts) -> list[Step]:

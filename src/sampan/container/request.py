@@ -8,83 +8,181 @@ from __future__ import annotations
 from sampan.errors import UsageError
 from sampan.options.table import FLAG, LIST, VALUE, Argument, Option, Parsed
 
+OWN_OR_HOST = ("host", "private")
 KEEP_OPTIONS = (
     Option("--name", VALUE, "give the container a name; it is kept, with what it changes", "NAME"),
+    Option("-l --label", LIST, "a label for lists and filters", "NAME=VALUE"),
+    # Files
     Option("--read-only", FLAG, "start from the image itself, nothing in it can be changed (the fast way)"),
+    Option("-v --volume", LIST, "make a directory or file of the host visible", "SOURCE[:TARGET[:ro]]"),
+    Option("--mount", LIST, "the same in words: bind, tmpfs, or another image read-only", "type=TYPE,source=SOURCE,target=TARGET,..."),
+    Option("--volumes-from", LIST, "what is mounted in another container", "CONTAINER[:ro]"),
+    Option("--tmpfs", LIST, "an empty directory in memory", "TARGET[:size=64m,mode=1777]"),
+    Option("--device", LIST, "a device of the host, for --isolate", "DEVICE[:TARGET[:rwm]]"),
+    Option("--shm-size", VALUE, "a /dev/shm of its own, this large", "SIZE"),
+    Option("-w --workdir", VALUE, "directory to start in; made if it is missing", "DIR"),
+    # Who and what
     Option("--root", FLAG, "be root inside, mapped to yourself"),
-    Option("--isolate", FLAG, "Docker's bare view: no home, no current directory, no /tmp of the host; own ipc and host name"),
     Option("-u --user", VALUE, "be this user of the image, mapped to yourself", "USER[:GROUP]"),
+    Option("--userns", VALUE, "accepted: your ids are kept unless --root or --user say otherwise", "keep-id|host", ("keep-id", "host")),
+    Option("--entrypoint", VALUE, "replace the image's entry point; empty: use none", "PROGRAM"),
     Option("-e --env", LIST, "set a variable; NAME alone takes it from here", "NAME[=VALUE]"),
     Option("--env-file", LIST, "set variables from the lines of a file", "FILE"),
     Option("--env-host", FLAG, "pass all variables of the host"),
-    Option("-v --volume", LIST, "make a directory or file of the host visible", "SOURCE[:TARGET[:ro]]"),
-    Option("--tmpfs", LIST, "an empty directory in memory", "TARGET[:size=64m,mode=1777]"),
-    Option("-w --workdir", VALUE, "directory to start in", "DIR"),
-    Option("--entrypoint", VALUE, "replace the image's entry point; empty: use none", "PROGRAM"),
-    Option("--hostname", VALUE, "own host name", "NAME"),
+    # What of the host is there
+    Option("--isolate", FLAG, "Docker's bare view: no home, directory, /tmp, processes of the host; own ipc and host name"),
     Option("--network --net", VALUE, "the host's network, or none at all", "host|none", ("host", "none")),
-    Option("-i --interactive", FLAG, "accepted; standard input is always passed"),
-    Option("-t --tty", FLAG, "refuse to start without a terminal"),
+    Option("--hostname", VALUE, "own host name", "NAME"),
+    Option("--add-host", LIST, "a line for /etc/hosts", "NAME:ADDRESS"),
+    Option("--dns", LIST, "a name server for /etc/resolv.conf", "ADDRESS"),
+    Option("--dns-search", LIST, "a search domain for /etc/resolv.conf", "DOMAIN"),
+    Option("--pid", VALUE, "see the host's processes, or only its own", "host|private", OWN_OR_HOST),
+    Option("--ipc", VALUE, "the host's System V IPC and queues, or its own", "host|private", OWN_OR_HOST),
+    Option("--uts", VALUE, "the host's name, or one of its own", "host|private", OWN_OR_HOST),
+    Option("--x11", FLAG, "show windows on your display"),
+    Option("--ssh-agent", FLAG, "use your ssh agent"),
+    # Bounds
+    Option("-m --memory", VALUE, "at most so much memory", "SIZE"),
+    Option("--cpus", VALUE, "at most so many processors' time", "NUMBER"),
+    Option("--limit-mode", VALUE, "what to do where no cgroup can bound it", "must|advisory", ("must", "advisory")),
+    Option("--cpuset-cpus", VALUE, "only these processors", "LIST"),
+    Option("--ulimit", LIST, "a limit of setrlimit", "NAME=SOFT[:HARD]"),
+    Option("--timeout", VALUE, "end it after so many seconds, with exit status 124", "SECONDS"),
+    # Life
+    Option("--init", FLAG, "a small init as process 1, which reaps and forwards signals"),
+    Option("--stop-signal", VALUE, "the signal that asks it to end", "SIGNAL"),
+    Option("--stop-timeout", VALUE, "seconds between that signal and SIGKILL", "SECONDS"),
+    Option("--health-cmd", VALUE, "a command that tells whether it is well", "COMMAND"),
+    Option("--health-interval", VALUE, "time between two such commands", "DURATION"),
+    Option("--health-timeout", VALUE, "time that one may take", "DURATION"),
+    Option("--health-retries", VALUE, "failures in a row that count", "NUMBER"),
+    Option("--health-start-period", VALUE, "time in which failures do not count", "DURATION"),
+    Option("--no-healthcheck", FLAG, "none, whatever the image says"),
+    Option("-i --interactive", FLAG, "keep standard input open when detached; otherwise it is always passed"),
+    Option("-t --tty", FLAG, "a terminal when detached; otherwise refuse to start without one"),
     Option("--engine", VALUE, "how to run it, see `sampan doctor`", "ENGINE"),
 )  # fmt: skip
+# Of Docker's options those that cannot be honoured: a lie about them would be worse than a refusal.
+REFUSED_OPTIONS = (
+    Option("--group-add", LIST, "refused: one id map has one group; `--subids` is for several", "GROUP"),
+    Option(
+        "--restart", VALUE, "refused: without a daemon nobody would restart it; a batch system or systemd --user can", "POLICY"
+    ),
+)
 IMAGE_OPTIONS = (
     Option("--pull", VALUE, "when to ask the registry", "missing|always|never", ("missing", "always", "never")),
     Option("--platform", VALUE, "the image for this platform", "OS/ARCH[/VARIANT]"),
 )
-CREATE_OPTIONS = (*KEEP_OPTIONS, *IMAGE_OPTIONS)
+CREATE_OPTIONS = (*KEEP_OPTIONS, *IMAGE_OPTIONS, *REFUSED_OPTIONS)
 RUN_OPTIONS = (
     Option("--rm", FLAG, "keep nothing, even with --name; without a name nothing is kept anyway"),
-    *CREATE_OPTIONS,
+    *KEEP_OPTIONS,
+    *IMAGE_OPTIONS,
+    Option("-d --detach", FLAG, "in the background, with logs; print the id"),
+    Option("--scratch", FLAG, "keep changes on disk instead of in memory while it runs"),
+    Option("--cidfile", VALUE, "write the container's id into a new file", "FILE"),
     Option("--dry-run", FLAG, "print the plan and start nothing"),
+    *REFUSED_OPTIONS,
 )
 IMAGE_ARGUMENTS = (
     Argument("IMAGE", "1", "a reference such as debian:12"),
     Argument("COMMAND", "*", "the program and its arguments; default: what the image names"),
 )
-_FIELDS = (
-    "image", "command", "entrypoint", "environment", "environment_files", "environment_host", "volumes", "tmpfs", "workdir",
-    "user", "root", "isolate", "read_only", "hostname", "network", "tty", "engine", "platform",
-)  # fmt: skip
+# Field of a request -> name of its option.
+TEXTS = {
+    "command": "command", "environment": "env", "environment_files": "env_file", "volumes": "volume", "mounts": "mount",
+    "volumes_from": "volumes_from", "tmpfs": "tmpfs", "devices": "device", "add_hosts": "add_host", "dns": "dns",
+    "dns_search": "dns_search", "limits": "ulimit", "labels": "label",
+}  # fmt: skip
+TEXT = {
+    "entrypoint": "entrypoint", "workdir": "workdir", "user": "user", "hostname": "hostname", "network": "net", "shm_size": "shm_size",
+    "pid": "pid", "ipc": "ipc", "uts": "uts", "userns": "userns", "memory": "memory", "cpus": "cpus", "limit_mode": "limit_mode",
+    "cpuset": "cpuset_cpus", "timeout": "timeout", "stop_signal": "stop_signal", "stop_timeout": "stop_timeout",
+    "health_command": "health_cmd", "health_interval": "health_interval", "health_timeout": "health_timeout",
+    "health_retries": "health_retries", "health_start_period": "health_start_period", "engine": "engine", "platform": "platform",
+}  # fmt: skip
+FLAGS = {
+    "environment_host": "env_host", "read_only": "read_only", "root": "root", "isolate": "isolate", "x11": "x11",
+    "ssh_agent": "ssh_agent", "init": "init", "no_health": "no_healthcheck", "interactive": "interactive", "tty": "tty",
+    "scratch": "scratch",
+}  # fmt: skip
 
 
 class Request:
     """What was asked for. Texts as they were written, checked where that needs no host; `None` means not given."""
 
-    __slots__ = _FIELDS
+    __slots__ = ("image", *TEXTS, *TEXT, *FLAGS)
+    image: str
+    command: tuple[str, ...]
+    environment: tuple[str, ...]
+    environment_files: tuple[str, ...]
+    volumes: tuple[str, ...]
+    mounts: tuple[str, ...]
+    volumes_from: tuple[str, ...]
+    tmpfs: tuple[str, ...]
+    devices: tuple[str, ...]
+    add_hosts: tuple[str, ...]
+    dns: tuple[str, ...]
+    dns_search: tuple[str, ...]
+    limits: tuple[str, ...]
+    labels: tuple[str, ...]
+    entrypoint: str | None
+    workdir: str | None
+    user: str | None
+    hostname: str | None
+    network: str | None
+    shm_size: str | None
+    pid: str | None
+    ipc: str | None
+    uts: str | None
+    userns: str | None
+    memory: str | None
+    cpus: str | None
+    limit_mode: str | None
+    cpuset: str | None
+    timeout: str | None
+    stop_signal: str | None
+    stop_timeout: str | None
+    health_command: str | None
+    health_interval: str | None
+    health_timeout: str | None
+    health_retries: str | None
+    health_start_period: str | None
+    engine: str | None
+    platform: str | None
+    environment_host: bool
+    read_only: bool
+    root: bool
+    isolate: bool
+    x11: bool
+    ssh_agent: bool
+    init: bool
+    no_health: bool
+    interactive: bool
+    tty: bool
+    scratch: bool
 
     def __init__(self, image: str, **fields: object) -> None:
         self.image = image
-        self.command: tuple[str, ...] = _texts(fields, "command")
-        self.entrypoint: str | None = _text(fields, "entrypoint")
-        self.environment: tuple[str, ...] = _texts(fields, "environment")
-        self.environment_files: tuple[str, ...] = _texts(fields, "environment_files")
-        self.environment_host = bool(fields.get("environment_host"))
-        self.volumes: tuple[str, ...] = _texts(fields, "volumes")
-        self.tmpfs: tuple[str, ...] = _texts(fields, "tmpfs")
-        self.workdir: str | None = _text(fields, "workdir")
-        self.user: str | None = _text(fields, "user")
-        self.root = bool(fields.get("root"))
-        self.isolate = bool(fields.get("isolate"))
-        self.read_only = bool(fields.get("read_only"))
-        self.hostname: str | None = _text(fields, "hostname")
-        self.network = _text(fields, "network") or "host"
-        self.tty = bool(fields.get("tty"))
-        self.engine: str | None = _text(fields, "engine")
-        self.platform: str | None = _text(fields, "platform")
-        unknown = set(fields) - set(_FIELDS)
+        for name in TEXTS:
+            setattr(self, name, _texts(fields, name))
+        for name in TEXT:
+            setattr(self, name, _text(fields, name))
+        for name in FLAGS:
+            setattr(self, name, bool(fields.get(name)))
+        unknown = set(fields) - TEXTS.keys() - TEXT.keys() - FLAGS.keys()
         if unknown:
             raise UsageError(f"a container cannot be asked for {', '.join(sorted(unknown))}")
         _check(self)
 
-    def with_command(self, command: tuple[str, ...]) -> Request:
-        """The same request with another command."""
-        return Request(**{**self.document(), "command": command})  # type: ignore[arg-type]
+    def but(self, **fields: object) -> Request:
+        """The same request with other values of some fields."""
+        return Request(**{**self.document(), **fields})  # type: ignore[arg-type]
 
     def document(self) -> dict[str, object]:
-        """The fields that differ from their defaults, for a record."""
-        empty: tuple[object, ...] = (None, False, (), "")
-        found = {name: getattr(self, name) for name in _FIELDS}
-        return {name: value for name, value in found.items() if value not in empty and (name, value) != ("network", "host")}
+        """The image and the fields that were asked for, for a record."""
+        found = {name: getattr(self, name) for name in (*TEXTS, *TEXT, *FLAGS)}
+        return {"image": self.image, **{name: value for name, value in found.items() if value not in (None, False, ())}}
 
 
 def from_document(document: dict[str, object]) -> Request:
@@ -94,26 +192,12 @@ def from_document(document: dict[str, object]) -> Request:
 
 def from_options(parsed: Parsed) -> Request:
     """The request that a command line makes. Raises `UsageError`."""
-    return Request(
-        str(parsed.values["image"]),
-        command=parsed.texts("command"),
-        entrypoint=parsed.text("entrypoint"),
-        environment=parsed.texts("env"),
-        environment_files=parsed.texts("env_file"),
-        environment_host=parsed.flag("env_host"),
-        volumes=parsed.texts("volume"),
-        tmpfs=parsed.texts("tmpfs"),
-        workdir=parsed.text("workdir"),
-        user=parsed.text("user"),
-        root=parsed.flag("root"),
-        isolate=parsed.flag("isolate"),
-        read_only=parsed.flag("read_only"),
-        hostname=parsed.text("hostname"),
-        network=parsed.text("net"),
-        tty=parsed.flag("tty"),
-        engine=parsed.text("engine"),
-        platform=parsed.text("platform"),
-    )
+    for option in REFUSED_OPTIONS:
+        if option.name in parsed.given:
+            raise UsageError(f"{option.spellings[-1]} is {option.help}")
+    values = parsed.values
+    fields: dict[str, object] = {field: values.get(name) for field, name in {**TEXTS, **TEXT, **FLAGS}.items()}
+    return Request(str(values["image"]), **fields)
 
 
 def _check(request: Request) -> None:
@@ -127,8 +211,18 @@ def _check(request: Request) -> None:
             raise UsageError(f"--env {pair!r} has no name", "write --env NAME=VALUE")
         if "\0" in pair:
             raise UsageError("--env cannot hold a NUL byte")
+    for label in request.labels:
+        if not label.partition("=")[0]:
+            raise UsageError(f"--label {label!r} has no name", "write --label NAME=VALUE")
     if request.hostname is not None and (not 0 < len(request.hostname) <= 64 or not _host_name(request.hostname)):
         raise UsageError(f"--hostname {request.hostname!r} is not a host name", "letters, digits, `-` and `.`, at most 64")
+    if request.hostname is not None and request.uts == "host":
+        raise UsageError("--hostname and --uts host contradict each other")
+    if request.health_command is not None and request.no_health:
+        raise UsageError("--health-cmd and --no-healthcheck contradict each other")
+    for name, choices in (("network", ("host", "none")), ("pid", OWN_OR_HOST), ("ipc", OWN_OR_HOST), ("uts", OWN_OR_HOST)):
+        if getattr(request, name) not in (None, *choices):
+            raise UsageError(f"{name} cannot be {getattr(request, name)!r}", f"it is one of {', '.join(choices)}")
 
 
 def _host_name(name: str) -> bool:

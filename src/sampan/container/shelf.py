@@ -1,8 +1,8 @@
 """Where containers are kept: directories below `containers/`, their names, and who runs them. On the start-up path.
 
 `containers/<id>` appears by one rename, complete; its name is a symbolic link below `containers/names`, made exclusively, so
-one name never has two containers. Who runs a container is in its file `running`, made with O_EXCL by the starter, whose
-pid the payload keeps through exec; boot id, pid and start time tell a live holder from a dead one.
+one name never has two containers. Who runs a container is in its file `running`, linked exclusively by the starter
+(`state` says how it is read).
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ from __future__ import annotations
 import os
 
 from sampan.container import record as kept
+from sampan.container.state import Process, runner, started_by
 from sampan.errors import ContainerNotFound, ContainerRunning, CorruptRecord, NameInUse, UsageError
-from sampan.host import kernel, processes
+from sampan.host import kernel
 from sampan.store import layout, records, trees
 
 TYPE_CHECKING = False
@@ -127,73 +128,29 @@ def remove_directory(store: Store, directory: str) -> None:
         os.close(parent)
 
 
-class Holder:
-    """Who runs a container, or ran it last."""
-
-    __slots__ = ("boot", "node", "pid", "start")
-
-    def __init__(self, pid: int, start: int, boot: str, node: str) -> None:
-        self.pid = pid
-        self.start = start
-        self.boot = boot
-        self.node = node
-
-    @classmethod
-    def here(cls) -> Holder:
-        """This process, which is going to be the payload."""
-        pid = os.getpid()
-        return cls(pid, processes.start_time(pid) or 0, kernel.boot_id(), kernel.node())
-
-    @classmethod
-    def of(cls, directory: str) -> Holder | None:
-        """What the file `running` says; `None` if the container was never started. Raises `CorruptRecord`."""
-        path = f"{directory}/running"
-        document = records.read(path)
-        if document is None:
-            return None
-        numbers = [records.number_of(document, name, path) for name in ("pid", "start")]
-        return cls(numbers[0], numbers[1], records.text_of(document, "boot", path), records.text_of(document, "node", path))
-
-    def state(self) -> str:
-        """`running`, `exited`, or `running on NODE` for another machine, which this one cannot see."""
-        if self.node != kernel.node():
-            return f"running on {self.node}"
-        alive = self.boot == kernel.boot_id() and processes.start_time(self.pid) == self.start
-        return "running" if alive else "exited"
-
-    def document(self) -> dict[str, object]:
-        """The record."""
-        return {"format": records.FORMAT, "pid": self.pid, "start": self.start, "boot": self.boot, "node": self.node}
-
-
-def state(directory: str) -> str:
-    """`created`, `running`, `exited` or `running on NODE`."""
-    holder = Holder.of(directory)
-    return "created" if holder is None else holder.state()
-
-
 def hold(store: Store, record: Record) -> None:
     """Note that this process runs the container. Raises `ContainerRunning`, `NoSpace`, `StoreError`.
 
     Of several starters one wins: the mark is made under its own name and linked. A dead one's is taken away first, under a
-    lock on the record, so that nobody takes away the mark of a third starter that was quicker.
+    lock on the record, so that nobody takes away the mark of a third starter that was quicker. A detached container's
+    starter ends when its payload runs; from then on the watcher's own file `payload` says who runs it.
     """
     mark = f"{record.directory}/running"
     own = store.temporary("running")
     try:
-        _write(own, records.dump(Holder.here().document()))
+        _write(own, records.dump(Process.here().document()))
         descriptor = os.open(f"{record.directory}/container.json", os.O_RDONLY | os.O_CLOEXEC)
         try:
             _lock(descriptor)
-            found = Holder.of(record.directory)
+            found = runner(record.directory)
             if found is not None:
-                if found.state() != "exited":
-                    raise _runs(record, found)
-                os.unlink(mark)
+                raise _runs(record, found)
+            for name in ("running", "payload", "exit", "health"):
+                records.remove_if_there(f"{record.directory}/{name}")
             try:
                 os.link(own, mark)
             except FileExistsError:
-                raise _runs(record, Holder.of(record.directory)) from None
+                raise _runs(record, started_by(record.directory)) from None
         finally:
             os.close(descriptor)
             os.unlink(own)
@@ -219,10 +176,30 @@ def _lock(descriptor: int) -> None:
         pass  # there are no locks on this file system: the link below still has one winner
 
 
-def _runs(record: Record, holder: Holder | None) -> ContainerRunning:
-    where = f" on {holder.node}" if holder is not None and holder.node != kernel.node() else ""
-    pid = f" (pid {holder.pid})" if holder is not None else ""
+def _runs(record: Record, process: Process | None) -> ContainerRunning:
+    where = f" on {process.node}" if process is not None and process.node != kernel.node() else ""
+    pid = f" (pid {process.pid})" if process is not None else ""
     return ContainerRunning(
         f"the container {record.name or record.id[:12]} runs already{where}{pid}",
         "two at a time would destroy each other's changes; wait for it or end it",
     )
+
+
+def rename(store: Store, record: Record, name: str) -> None:
+    """Another name for a container: the new link first, then the record, then the old link goes. Raises `NameInUse`."""
+    renamed = kept.Record(
+        record.id, record.image, record.request, name=name, created=record.created, keep=record.keep, directory=record.directory
+    )
+    link = store.join(NAMES, name)
+    try:
+        if os.path.lexists(link) and not os.path.exists(link):
+            os.unlink(link)
+        try:
+            os.symlink(f"../{record.id}", link)
+        except FileExistsError:
+            refuse_taken(store, name)
+        records.write(f"{record.directory}/container.json", store.temporary("record"), renamed.document())
+        if record.name and record.name != name:
+            records.remove_if_there(store.join(NAMES, record.name))
+    except OSError as error:
+        raise layout.failure(store, f"cannot rename the container {record.name or record.id[:12]}", error) from error

@@ -4,12 +4,15 @@ An engine is a module with a `NAME` and one class that keeps this contract:
 
 probe    what works on this host, by trying it (remembered where that costs more than a file to read): a `Probe`
 command  a plan as the program that the caller has to execute: a `Start`
+join     the same for a program in a container that runs already
 
 `choose` asks for the probe, compares its `Can` with the asks of a request, and takes the first engine that meets them
 all. An engine never decides what a container looks like; that is in the plan.
 """
 
 from __future__ import annotations
+
+from sampan.errors import CannotHonour
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -56,3 +59,10 @@ class Engine:
     def command(self, plan: Plan) -> Start:  # noqa: ARG002 - the contract
         """How to start a plan."""
         raise TypeError(f"the engine {self.name} has no command")
+
+    def join(self, plan: Plan, process: tuple[int, int, tuple[str, ...]], directory: str, *, detach: bool) -> Start:  # noqa: ARG002
+        """How to start the program of a plan beside a running one: its pid, start time and namespaces that are its own.
+
+        Raises `CannotHonour` where the engine has no way in.
+        """
+        raise CannotHonour(f"the engine {self.name} cannot run a second program in a running container")

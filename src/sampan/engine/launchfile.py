@@ -11,6 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from sampan.container.mounts import Special
     from sampan.container.plan import Plan
+    from sampan.container.stay import Stay
 
     Record = tuple[str, ...]
 
@@ -25,6 +26,8 @@ def records(plan: Plan, arguments: str = "refuse") -> list[Record]:
         found.append(("touch", plan.touch))
     found.append(("unshare", ",".join(plan.namespaces)))
     found += [("uid-map", str(plan.identity.uid), uid, "1"), ("gid-map", str(plan.identity.gid), gid, "1")]
+    if plan.cgroup:
+        found.append(("cgroup", plan.cgroup))
     if plan.hostname is not None:
         found.append(("hostname", plan.hostname))
     if "net" in plan.namespaces:
@@ -33,9 +36,38 @@ def records(plan: Plan, arguments: str = "refuse") -> list[Record]:
     found += [("fallback-tmpfs", target, "1777", "0") for target in plan.fallback if isinstance(plan.root, root.MemoryOverlay)]
     found += [_mount(mount) for mount in plan.mounts]
     found += [(STEPS[step.kind], step.text) for step in plan.environment]
+    found += [("limit", *limit) for limit in plan.limits]
+    found += [("cpus", plan.cpus)] if plan.cpus else []
+    found += _stay(plan.stay) if plan.stay is not None else []
     found += [_directory(plan), ("no-new-privs",), ("args", arguments)]
     found += [("default-arg", word) for word in plan.default_arguments]
     return [*found, ("exec", *plan.args)]
+
+
+def joining(plan: Plan, process: tuple[int, int, tuple[str, ...]], directory: str, *, detach: bool) -> list[Record]:
+    """The records of a second program: into the namespaces of a process (pid, start time, names), no root and no mounts."""
+    pid, begin, names = process
+    found: list[Record] = [("owner", str(plan.owner[0])), ("image", plan.image), ("enter", str(pid), str(begin), ",".join(names))]
+    found += [(STEPS[step.kind], step.text) for step in plan.environment]
+    found += [("limit", *limit) for limit in plan.limits]
+    if detach:
+        found += [("watch", "detach", "", "15", "10", "0"), ("fds", "")]
+    found += [("cwd", directory, "/"), ("no-new-privs",), ("args", "refuse")]
+    return [*found, ("exec", *plan.args, *plan.default_arguments)]
+
+
+def _stay(stay: Stay) -> list[Record]:
+    times = f"{stay.grace:.3f}", f"{stay.limit:.3f}"
+    found: list[Record] = [("watch", ",".join(stay.flags), stay.directory, str(stay.signal), *times)]
+    if stay.socket:
+        found.append(("attach", stay.socket))
+    if "detach" in stay.flags:
+        found.append(("fds", ""))
+    health = stay.health
+    if health is not None:
+        numbers = f"{health.interval:.3f}", f"{health.timeout:.3f}", str(health.retries), f"{health.start_period:.3f}"
+        found.append(("health", *numbers, *health.words))
+    return found
 
 
 def _root(plan: Plan) -> Record:

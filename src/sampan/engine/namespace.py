@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 NAME = "namespace"
 ALWAYS = frozenset((
     "shared-root", "read-only-root", "private-copy", "binds", "read-only-binds", "tmpfs", "other-user", "root-user",
-    "own-network", "own-hostname", "own-ipc", "small-dev",
+    "own-network", "own-hostname", "own-ipc", "own-pid", "small-dev",
 ))  # fmt: skip
 OVERLAY = ("overlay", "whiteout", "opaque")
 
@@ -77,8 +77,15 @@ class Namespace(Engine):
 
     def command(self, plan: Plan) -> Start:
         """sampan-run with the plan in a memfd: no file is written, and it is gone with the start."""
+        return self._start(launchfile.records(plan))
+
+    def join(self, plan: Plan, process: tuple[int, int, tuple[str, ...]], directory: str, *, detach: bool) -> Start:
+        """sampan-run in the namespaces of the running container."""
+        return self._start(launchfile.joining(plan, process, directory, detach=detach))
+
+    def _start(self, records: list[launchfile.Record]) -> Start:
         program = program_path("sampan-run", self.settings)
-        data = encode(launchfile.records(plan), header(None))
+        data = encode(records, header(None))
         descriptor = os.memfd_create("sampan-launch")
         os.write(descriptor, data)
         os.lseek(descriptor, 0, os.SEEK_SET)

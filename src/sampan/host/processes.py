@@ -74,3 +74,43 @@ def started_at(pid: int) -> str:
     since_boot = time.clock_gettime(time.CLOCK_BOOTTIME)
     moment = time.time() - since_boot + ticks / os.sysconf("SC_CLK_TCK")
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment))
+
+
+def is_stopped(pid: int) -> bool:
+    """Whether a process is stopped by a signal, as `pause` does it."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as stream:
+            fields = stream.read(4096)
+        return fields[fields.rindex(b")") + 2 :].split()[0] == b"T"
+    except (OSError, ValueError, IndexError):
+        return False
+
+
+def namespace(pid: int, kind: str) -> str:
+    """Which namespace of a kind (`mnt`, `pid`, ...) a process is in, as /proc/PID/ns names it; empty if it cannot be seen."""
+    try:
+        return os.readlink(f"/proc/{pid}/ns/{kind}")
+    except OSError:
+        return ""
+
+
+class Resources:
+    """What a process has used: processor seconds and resident bytes."""
+
+    __slots__ = ("memory", "seconds")
+
+    def __init__(self, seconds: float, memory: int) -> None:
+        self.seconds = seconds
+        self.memory = memory
+
+
+def resources(pid: int) -> Resources:
+    """Of one process; nothing if it is gone."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as stream:
+            fields = stream.read(4096)
+        rest = fields[fields.rindex(b")") + 2 :].split()
+        ticks = int(rest[11]) + int(rest[12])
+        return Resources(ticks / os.sysconf("SC_CLK_TCK"), int(rest[21]) * os.sysconf("SC_PAGE_SIZE"))
+    except (OSError, ValueError, IndexError):
+        return Resources(0.0, 0)

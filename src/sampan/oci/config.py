@@ -24,6 +24,27 @@ class History:
         self.empty_layer = empty_layer
 
 
+class Healthcheck:
+    """How an image wants to be asked whether it is well (Docker's extension); times in seconds, 0 where it says nothing."""
+
+    __slots__ = ("interval", "retries", "start_period", "timeout", "words")
+
+    def __init__(self, document: dict[str, object], what: str) -> None:
+        test = texts_of(document, "Test", what)
+        shell = ("/bin/sh", "-c", *test[1:2]) if test[:1] == ("CMD-SHELL",) else ()
+        self.words: tuple[str, ...] = test[1:] if test[:1] == ("CMD",) else shell
+        self.interval, self.timeout, self.start_period = (
+            _nanoseconds(document, key) for key in ("Interval", "Timeout", "StartPeriod")
+        )
+        retries = document.get("Retries")
+        self.retries = retries if isinstance(retries, int) and retries > 0 else 0
+
+
+def _nanoseconds(document: dict[str, object], key: str) -> float:
+    value = document.get(key)
+    return value / 1e9 if isinstance(value, int) and value > 0 else 0.0
+
+
 class ImageConfig:
     """What an image wants to run: environment, program, directory, user, and the digests of its unpacked layers.
 
@@ -32,7 +53,7 @@ class ImageConfig:
     """
 
     __slots__ = (
-        "architecture", "author", "cmd", "created", "diff_ids", "entrypoint", "env", "exposed_ports", "history", "labels",
+        "architecture", "author", "cmd", "created", "diff_ids", "entrypoint", "env", "exposed_ports", "healthcheck", "history", "labels",
         "os", "stop_signal", "user", "variant", "volumes", "working_dir",
     )  # fmt: skip
 
@@ -55,6 +76,7 @@ class ImageConfig:
         stop_signal: str = "",
         diff_ids: tuple[Digest, ...] = (),
         history: tuple[History, ...] = (),
+        healthcheck: Healthcheck | None = None,
     ) -> None:
         self.architecture = architecture
         self.os = os
@@ -72,6 +94,7 @@ class ImageConfig:
         self.stop_signal = stop_signal
         self.diff_ids = diff_ids
         self.history = history
+        self.healthcheck = healthcheck or Healthcheck({}, "")
 
     @classmethod
     def from_document(cls, document: dict[str, object], what: str) -> ImageConfig:
@@ -97,6 +120,7 @@ class ImageConfig:
             stop_signal=text_of(run, "StopSignal", what),
             diff_ids=tuple(_diff_id(text, what) for text in texts_of(rootfs, "diff_ids", what)),
             history=tuple(_step(step, what) for step in maps_of(document, "history", what)),
+            healthcheck=Healthcheck(map_of(run, "Healthcheck", what), what),
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from sampan.container import shelf
+from sampan.container import state as states
 from sampan.container.record import Record
 from sampan.engine.choose import choose
 from sampan.errors import ContainerNotFound, ContainerRunning, SampanError
@@ -56,9 +57,9 @@ def _how_to_keep(request: Request, image: ContainerImage, session: Session) -> s
     """`overlay` if the engine that would be taken can keep changes in the store's file system, else `copy`."""
     probe = Record("", image, request, keep="copy")
     name = request.engine or session.settings.text("engine")
-    from sampan.container.plan import asks
+    from sampan.container.asks import asks_of
 
-    _, can = choose(asks(probe), name, session.settings, session.store.path)
+    _, can = choose(asks_of(probe), name, session.settings, session.store.path)
     return "overlay" if "kept-overlay" in can.features else "copy"
 
 
@@ -75,7 +76,7 @@ def sweep(session: Session) -> None:
     for id in shelf.ids(store):
         try:
             record = shelf.load(store, session.sites, id)
-            if record.keep == "memory" and shelf.state(record.directory) == "exited":
+            if record.keep == "memory" and states.of(record.directory).word == "exited":
                 remove(id, session)
         except (SampanError, OSError):
             continue  # `ps` names what is damaged
@@ -104,7 +105,7 @@ def listed(session: Session, *, everything: bool = False) -> list[Entry]:
     """Containers, newest first: those that run, anonymous ones among them; with `everything` all that are kept."""
     sweep(session)
     kept = [_entry(id, session) for id in shelf.ids(session.store)]
-    found = [entry for entry in kept if everything or entry.status.startswith("running")]
+    found = [entry for entry in kept if everything or entry.status.startswith(("running", "paused"))]
     known = {entry.id[:12] for entry in kept}
     return sorted([*found, *_anonymous(known)], key=lambda entry: entry.created, reverse=True)
 
@@ -113,18 +114,18 @@ def _entry(id: str, session: Session) -> Entry:
     directory = session.store.join("containers", id)
     try:
         record = shelf.load(session.store, session.sites, id)
-        status, holder = shelf.state(directory), shelf.Holder.of(directory)
+        found = states.of(directory)
     except SampanError as error:
         return Entry(id, f"damaged: {error.sentence}")
-    pid = holder.pid if holder is not None and status == "running" else None
+    process = found.process
     return Entry(
         id,
-        status,
+        found.words,
         image=record.image.reference,
         command=record.request.command,
         created=record.created,
         name=record.name,
-        pid=pid,
+        pid=process.pid if process is not None and not process.is_elsewhere() else None,
     )
 
 
@@ -162,14 +163,16 @@ def inspect_container(name: str, session: Session, *, must: bool) -> dict[str, o
         if must:
             raise
         return None
-    holder = shelf.Holder.of(record.directory)
-    status = shelf.state(record.directory)
+    found = states.of(record.directory)
+    process = found.process
     return {
         **record.document(),
         "directory": record.directory,
         "tree": record.image.tree or None,
-        "state": status,
-        "pid": holder.pid if holder is not None and status == "running" else None,
+        "state": found.word,
+        "exit": found.exit,
+        "health": found.health or None,
+        "pid": process.pid if process is not None and not process.is_elsewhere() else None,
     }
 
 
@@ -184,14 +187,21 @@ def remove(name: str, session: Session, *, force: bool = False) -> bool:
         raise
     directory = store.join("containers", id)
     try:
-        status = shelf.state(directory)
+        found = states.of(directory)
+        status, runs = found.word, found.runs
         label = shelf.load(store, session.sites, id).name
     except SampanError:
         if not force:
             raise
-        status, label = "damaged", ""
-    if status.startswith("running"):
-        raise ContainerRunning(f"the container {name} is {status} and is not removed", "end it first")
+        status, runs, label = "damaged", False, ""
+    if runs and not force:
+        raise ContainerRunning(
+            f"the container {name} is {status} and is not removed", f"`sampan stop {name}` ends it, `sampan rm -f {name}` too"
+        )
+    if runs:
+        from sampan.runtime import life
+
+        life.stop(shelf.load(store, session.sites, id), 0)
     try:
         shelf.remove_directory(store, directory)
         links = [label] if label else os.listdir(store.join(shelf.NAMES))

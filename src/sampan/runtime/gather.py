@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from sampan.container.facts import Facts
+from sampan.container.mounts import ImageMount, parse_mount
 from sampan.errors import UsageError
 from sampan.host import memory
 from sampan.host.accounts import caller
@@ -13,14 +14,17 @@ from sampan.layers.beneath import read_regular
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from sampan.container.record import Record
+    from sampan.runtime.session import Session
 
 MAX_FILE = 1 << 20
 
 
-def facts(record: Record) -> Facts:
+def facts(record: Record, session: Session) -> Facts:
     """What a plan for `record` needs. Image files are opened beneath their root only, never followed out of it."""
     request = record.request
-    needs_hosts = request.hostname is not None and request.network == "host" and not request.isolate
+    needs_hosts = (
+        (request.hostname or request.add_hosts or request.uts == "private") and request.network != "none" and not request.isolate
+    )
     return Facts(
         caller(os.environ),
         current_directory(),
@@ -28,9 +32,30 @@ def facts(record: Record) -> Facts:
         group=_image_file(record, b"etc/group"),
         hosts=_host_file("/etc/hosts") if needs_hosts else b"",
         environment_files=tuple((path, _environment_file(path)) for path in request.environment_files),
+        images=_mounted_images(record, session) if request.mounts else (),
+        cgroup=_cgroup(record) if request.memory or request.cpus else "",
         memory=max(memory.available() // 2, 1 << 20) if record.keep == "memory" else 0,
         terminal=os.isatty(0),
     )
+
+
+def _mounted_images(record: Record, session: Session) -> tuple[tuple[str, str], ...]:
+    """The trees of the images that `--mount type=image` names, as far as they are in a store."""
+    from sampan.runtime.images import find
+
+    mounts = [mount for mount in (parse_mount(text, "/") for text in record.request.mounts) if isinstance(mount, ImageMount)]
+    found = [(mount.reference, find(mount.reference, session)) for mount in mounts]
+    return tuple((reference, image.tree) for reference, image in found if image is not None)
+
+
+def _cgroup(record: Record) -> str:
+    """A control group for this start with its bounds set, below one that is delegated to this user; empty if none is."""
+    from sampan.container.limits import parse_memory, parse_share
+    from sampan.host import cgroups
+
+    request = record.request
+    memory_bytes = parse_memory(request.memory) if request.memory else None
+    return cgroups.bounded(f"sampan-{record.id[:12]}", memory_bytes, parse_share(request.cpus) if request.cpus else None)
 
 
 def current_directory() -> str:

@@ -49,6 +49,13 @@ def create(request: Request, session: Session, name: str = "", when: str = "miss
     return containers.create(Record(new_id(), image, request, name=name, created=now()), session, throw_away=throw_away)
 
 
+def made_up_name() -> str:
+    """A name for a container that gets none from its user."""
+    from sampan.container.naming import made_up
+
+    return made_up()
+
+
 def named(name: str, session: Session) -> Record:
     """The container of this name or beginning of an id. Raises `ContainerNotFound`, `ImageNotFound` if its tree is gone."""
     record = shelf.find(session.store, session.sites, name)

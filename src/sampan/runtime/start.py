@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 
 from sampan.container import edits, shelf
-from sampan.container.plan import asks, plan
+from sampan.container.asks import asks_of
+from sampan.container.plan import plan
+from sampan.container.stay import FOREGROUND, Way
 from sampan.engine.choose import choose
 from sampan.errors import HostError
+from sampan.host.runtime_directory import runtime_directory
 from sampan.runtime import gather
 from sampan.runtime.images import config_of
 
@@ -15,18 +18,57 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
 
+    from sampan.container.edits import Edits
     from sampan.container.plan import Plan
     from sampan.container.record import Record
     from sampan.engine.base import Engine, Start
     from sampan.runtime.session import Session
 
 
-def decide(record: Record, session: Session) -> tuple[Plan, Engine]:
+def decide(record: Record, session: Session, way: Way = FOREGROUND) -> tuple[Plan, Engine]:
     """The plan for a record on this host, and the engine that will carry it out."""
     name = record.request.engine or session.settings.text("engine")
-    engine, can = choose(asks(record), name, session.settings, record.directory or None)
-    decided = plan(record, config_of(record.image, session), edits.NONE, gather.facts(record), can)
-    return decided, engine
+    engine, can = choose(asks_of(record), name, session.settings, record.directory or None)
+    config = config_of(record.image, session)
+    return plan(record, config, _edits(record), gather.facts(record, session), can, way), engine
+
+
+def _edits(record: Record) -> Edits:
+    """What integrations add."""
+    request = record.request
+    if not (request.x11 or request.ssh_agent):
+        return edits.NONE
+    from sampan.integrations import desktop
+
+    return desktop.edits(x11=request.x11, ssh_agent=request.ssh_agent, environ=os.environ)
+
+
+def attach_socket(record: Record, session: Session) -> str:
+    """Where clients attach to a container on this node: short, because a UNIX socket's path has 107 bytes."""
+    return os.path.join(runtime_directory(session.settings.text("runtime_dir")), f"{record.id[:12]}.attach")
+
+
+def detach(record: Record, session: Session, *, remove: bool = False) -> int:
+    """Start a kept container in the background; the launcher's status, 0 once the payload runs. Raises `ContainerRunning`.
+
+    What went wrong has been said by the launcher then.
+    """
+    import subprocess
+
+    way = Way(detach=True, remove=remove, socket=attach_socket(record, session))
+    decided, engine = decide(record, session, way)
+    for warning in decided.warnings:
+        session.notice.warn(warning)
+    command = engine.command(decided)
+    try:
+        hold(record, session)
+        done = subprocess.run(
+            command.argv, executable=command.program, pass_fds=command.descriptors, check=False, stdin=subprocess.DEVNULL
+        )
+    finally:
+        for descriptor in command.descriptors:
+            os.close(descriptor)
+    return done.returncode
 
 
 def hold(record: Record, session: Session) -> None:

@@ -1,0 +1,1 @@
+"""What of the host a program may use beyond files: each module makes Edits of a plan."""
