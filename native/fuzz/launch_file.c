@@ -2,7 +2,7 @@
  * a fault in words; it reads nothing behind them.
  *
  *     clang -g -O1 -std=gnu11 -D_GNU_SOURCE -fsanitize=fuzzer,address,undefined -o build/fuzz/launch_file \
- *         native/fuzz/launch_file.c native/sampan-run/launch.c native/sampan-run/records.c
+ *         native/fuzz/launch_file.c native/sampan-run/launch.c native/sampan-run/check.c native/sampan-run/records.c
  *
  * With -DREPLAY and without `fuzzer` it is a program that takes inputs from stdin, each behind its length in four bytes: so the short
  * run of the tests needs no libFuzzer. */
@@ -32,7 +32,10 @@ static void walk(const struct launch *accepted)
         for (unsigned j = 0; j < record->count && j < 64; j++)
             demand(string_after(field(record, j)) <= end);
     }
-    demand(record_of(accepted, UNSHARE) != NULL && record_of(accepted, EXEC) != NULL);
+    demand((record_of(accepted, UNSHARE) != NULL || record_of(accepted, ENTER) != NULL) && record_of(accepted, EXEC) != NULL);
+    const struct record *watch = record_of(accepted, WATCH), *user = record_of(accepted, USER);
+    demand(watch == NULL || (field_milliseconds(field(watch, 3)) >= 0 && field_milliseconds(field(watch, 4)) >= 0));
+    demand(user == NULL || strlen(field(user, 2)) < MAX_GROUPS * 23);
     char *text = NULL;
     size_t length = 0;
     FILE *stream = open_memstream(&text, &length);

@@ -23,7 +23,7 @@ static bool lacking[CALLS];
 
 bool kernel_without(const char *list)
 {
-    static const char *const NAMES[CALLS] = {"overlay", "mount_setattr", "openat2", "pivot_root", "close_range"};
+    static const char *const NAMES[CALLS] = {"overlay", "mount_setattr", "openat2", "pivot_root", "close_range", "binfmt"};
     while (*list != '\0') {
         size_t length = strcspn(list, ",");
         bool known = false;

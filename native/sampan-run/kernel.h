@@ -4,7 +4,7 @@
 
 #include <stdbool.h>
 
-enum call { CALL_OVERLAY, CALL_MOUNT_SETATTR, CALL_OPENAT2, CALL_PIVOT_ROOT, CALL_CLOSE_RANGE, CALLS };
+enum call { CALL_OVERLAY, CALL_MOUNT_SETATTR, CALL_OPENAT2, CALL_PIVOT_ROOT, CALL_CLOSE_RANGE, CALL_BINFMT, CALLS };
 
 /* Behave from now on as if the kernel lacked the calls of a comma list; false if a word names none of them. */
 bool kernel_without(const char *list);

@@ -3,14 +3,14 @@
  * fuzz target can call it a million times. */
 #include "launch.h"
 
+#include "check.h"
+
 #include <errno.h>
 #include <stdarg.h>
 #include <string.h>
 #include <unistd.h>
 
-static bool refuse(struct launch *launch, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-static bool refuse(struct launch *launch, const char *format, ...)
+bool launch_refuse(struct launch *launch, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
@@ -34,7 +34,7 @@ bool launch_read(struct launch *launch, int fd)
         launch->length += (size_t)got;
     }
     errno = 0;
-    return launch->length <= MAX_BYTES || refuse(launch, "it is longer than 8 MiB");
+    return launch->length <= MAX_BYTES || launch_refuse(launch, "it is longer than 8 MiB");
 }
 
 const char *string_after(const char *text)
@@ -71,13 +71,13 @@ static bool read_header(struct launch *launch, const char **rest)
     static const char NAME[] = "sampan-launch ";
     const char *end = memchr(launch->bytes, '\0', launch->length);
     if (end == NULL)
-        return refuse(launch, "it is not a launch file: it has no header");
+        return launch_refuse(launch, "it is not a launch file: it has no header");
     const char *newline = memrchr(launch->bytes, '\n', (size_t)(end - launch->bytes));
     const char *line = newline == NULL ? launch->bytes : newline + 1;
     if (strncmp(line, NAME, sizeof NAME - 1) != 0)
-        return refuse(launch, "it is not a launch file: its header does not end with \"sampan-launch 1\"");
+        return launch_refuse(launch, "it is not a launch file: its header does not end with \"sampan-launch 1\"");
     if (strcmp(line + sizeof NAME - 1, "1") != 0)
-        return refuse(launch, "it is of format %.20s, and this sampan-run reads format 1", line + sizeof NAME - 1);
+        return launch_refuse(launch, "it is of format %.20s, and this sampan-run reads format 1", line + sizeof NAME - 1);
     *rest = end + 1;
     return true;
 }
@@ -107,96 +107,46 @@ static bool read_count(const char *text, unsigned *count)
     return true;
 }
 
+static bool is_relative(const struct field_rule *rule, const char *text)
+{
+    return (rule->type == FIELD_HOST || rule->type == FIELD_HOST_OR_NONE) && *text != '/' && *text != '\0';
+}
+
 static bool read_record(struct launch *launch, const char **at, const char *end)
 {
     unsigned number = launch->count + 1;
     struct record *record = &launch->records[launch->count];
     const char *name = next_string(at, end);
     if (name == NULL)
-        return refuse(launch, "it is cut off in record %u", number);
+        return launch_refuse(launch, "it is cut off in record %u", number);
     record->kind = record_kind(name);
     if (record->kind == NULL)
-        return refuse(launch, "record %u, \"%.40s\", is unknown to this sampan-run", number, name);
+        return launch_refuse(launch, "record %u, \"%.40s\", is unknown to this sampan-run", number, name);
     const char *count = next_string(at, end);
     if (count == NULL)
-        return refuse(launch, "it is cut off in record %u, \"%s\"", number, name);
+        return launch_refuse(launch, "it is cut off in record %u, \"%s\"", number, name);
     if (!read_count(count, &record->count))
-        return refuse(launch, "record %u, \"%s\": \"%.40s\" is no number of fields", number, name, count);
+        return launch_refuse(launch, "record %u, \"%s\": \"%.40s\" is no number of fields", number, name, count);
     int right = record->kind->count;
-    if (right != ANY_COUNT && record->count != (unsigned)right)
-        return refuse(launch, "record %u, \"%s\", has %u fields instead of %d", number, name, record->count, right);
+    bool open = right < 0; /* more may stand behind them */
+    unsigned lowest = (unsigned)(open ? -1 - right : right);
+    if (open ? record->count < lowest : record->count != lowest)
+        return launch_refuse(launch, "record %u, \"%s\", has %u fields instead of %s%u", number, name, record->count,
+                             open ? "at least " : "", lowest);
     record->fields = *at;
     record->source = -1;
     for (unsigned i = 0; i < record->count; i++) {
+        static const struct field_rule ANY = {FIELD_TEXT, NULL};
         const char *text = next_string(at, end);
         if (text == NULL)
-            return refuse(launch, "it is cut off in record %u, \"%s\"", number, name);
-        const struct field_rule *rule = &record->kind->fields[right == ANY_COUNT ? 0 : i];
-        const char *fault = right == ANY_COUNT && i > 0 ? NULL : field_fault(rule, text, launch->may_be_relative);
+            return launch_refuse(launch, "it is cut off in record %u, \"%s\"", number, name);
+        const struct field_rule *rule = i < MAX_FIELDS ? &record->kind->fields[i] : &ANY;
+        const char *fault = field_fault(rule, text, launch->may_be_relative);
         if (fault != NULL && record->kind->name != LATER)
-            return refuse(launch, "record %u, \"%s\": \"%.200s\" %s", number, name, text, fault);
-        launch->is_relative |= rule->type == FIELD_HOST && *text != '/';
+            return launch_refuse(launch, "record %u, \"%s\": \"%.200s\" %s", number, name, text, fault);
+        launch->is_relative |= is_relative(rule, text);
     }
     launch->count++;
-    return true;
-}
-
-/* What holds between records: order, uniqueness, what must be there, what needs what. */
-static bool check_order(struct launch *launch)
-{
-    enum stage reached = STAGE_GUARD;
-    const struct record *root = NULL;
-    for (unsigned i = 0; i < launch->count; i++) {
-        const struct record *record = &launch->records[i];
-        const struct record_kind *kind = record->kind;
-        if (kind->name == LATER)
-            return refuse(launch, "this sampan-run does not do \"%s\" yet (record %u)", kind->text, i + 1);
-        if (reached == STAGE_EXEC)
-            return refuse(launch, "record %u, \"%s\", stands behind \"exec\"", i + 1, kind->text);
-        if (kind->stage < reached)
-            return refuse(launch, "record %u, \"%s\", stands too late", i + 1, kind->text);
-        if (kind->stage == STAGE_MOUNT && root == NULL)
-            return refuse(launch, "record %u, \"%s\", stands before the root", i + 1, kind->text);
-        if (kind->stage == STAGE_ROOT && root != NULL)
-            return refuse(launch, "record %u, \"%s\", is a second root", i + 1, kind->text);
-        if (kind->once && record_of(launch, kind->name) != record)
-            return refuse(launch, "record %u is a second \"%s\"", i + 1, kind->text);
-        if (kind->stage == STAGE_ROOT)
-            root = record;
-        if (kind->stage != STAGE_PROCESS)
-            reached = kind->stage;
-    }
-    if (reached != STAGE_EXEC)
-        return refuse(launch, "it has no \"exec\"");
-    return root != NULL || refuse(launch, "it has no root");
-}
-
-static bool check_needs(struct launch *launch)
-{
-    static const struct {
-        enum record_name name;
-        const char *space;
-    } NEEDS[] = {{UID_MAP, "user"}, {GID_MAP, "user"}, {HOSTNAME, "uts"}, {LOOPBACK, "net"}};
-    const struct record *unshare = record_of(launch, UNSHARE);
-    const char *names = unshare == NULL ? "" : field(unshare, 0);
-    if (!list_has(names, "mount"))
-        return refuse(launch, "it asks for no \"mount\" namespace, which every start needs");
-    for (size_t i = 0; i < sizeof NEEDS / sizeof NEEDS[0]; i++) {
-        const struct record *record = record_of(launch, NEEDS[i].name);
-        if (record != NULL && !list_has(names, NEEDS[i].space))
-            return refuse(launch, "\"%s\" needs a new \"%s\" namespace", record->kind->text, NEEDS[i].space);
-        if (record != NULL && (NEEDS[i].name == UID_MAP || NEEDS[i].name == GID_MAP) && strcmp(field(record, 2), "1") != 0)
-            return refuse(launch, "\"%s\" of more than one id needs \"map-tools\", which this sampan-run does not do yet",
-                          record->kind->text);
-    }
-    if (list_has(names, "user") && (record_of(launch, UID_MAP) == NULL || record_of(launch, GID_MAP) == NULL))
-        return refuse(launch, "a new \"user\" namespace needs \"uid-map\" and \"gid-map\"");
-    const struct record *args = record_of(launch, ARGS);
-    bool takes_words = args == NULL || strcmp(field(args, 0), "refuse") != 0;
-    if (record_of(launch, EXEC)->count == 0 && record_of(launch, DEFAULT_ARG) == NULL && !takes_words)
-        return refuse(launch, "\"exec\" names no program, and nothing else can");
-    if (record_of(launch, CWD) != NULL && record_of(launch, CWD_CALLER) != NULL)
-        return refuse(launch, "it has both \"cwd\" and \"cwd-caller\"");
     return true;
 }
 
@@ -211,11 +161,11 @@ bool launch_check(struct launch *launch)
         return false;
     while (at < end) {
         if (launch->count == MAX_RECORDS)
-            return refuse(launch, "it has more than 65,536 records");
+            return launch_refuse(launch, "it has more than 65,536 records");
         if (!read_record(launch, &at, end))
             return false;
     }
-    return check_order(launch) && check_needs(launch);
+    return check_records(launch);
 }
 
 static bool is_control(char c)

@@ -12,7 +12,7 @@ struct record {
     const struct record_kind *kind;
     const char *fields; /* `count` strings one behind the other */
     unsigned count;
-    int source; /* of a bind: descriptor of SOURCE, -1 if it is not there; set by binds_open */
+    int source; /* of a bind: descriptor of SOURCE, -1 if it is not there; set by mounts_open_sources */
 };
 
 struct launch {
@@ -30,6 +30,9 @@ bool launch_read(struct launch *launch, int fd);
 
 /* Take `bytes` apart and check all of it; false with a fault. */
 bool launch_check(struct launch *launch);
+
+/* Leaves a fault; false. */
+bool launch_refuse(struct launch *launch, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Print the records to `stream`, one a line, words quoted as a shell would. */
 void launch_print(const struct launch *launch, FILE *stream);

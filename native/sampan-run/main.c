@@ -1,23 +1,17 @@
-/* sampan-run: carries out a launch file (docs/design/launch-file.md) and becomes the payload.
- *
- * The order of a start: read and check everything; enter namespaces; open every path of the machine; cover the tree and mount the
- * new root; mount into it; change the root; set the process; exec. Until the root is mounted nothing has been changed that anybody
- * else can see, and nothing ever is: all mounts live in a namespace that ends with the payload. */
+/* sampan-run: carries out a launch file (docs/design/launch-file.md) and becomes the payload (payload.c), or stays as its watcher
+ * (watch.c). Everything is read and checked before anything is done. */
+#include "check.h"
 #include "descriptor.h"
 #include "environment.h"
 #include "kernel.h"
 #include "message.h"
-#include "mounts.h"
-#include "namespaces.h"
+#include "payload.h"
 #include "probe.h"
-#include "process.h"
-#include "root.h"
-#include "targets.h"
+#include "watch.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 
 static struct launch launch; /* 10 MB of which only what the file fills is ever touched */
@@ -45,21 +39,6 @@ static void read_file(const char *path)
     read_launch(fd, path);
 }
 
-/* The directory that relative paths of the file begin at: that of the file itself, not of a link to it. */
-static int directory_of(const char *path)
-{
-    char *real = realpath(path, NULL);
-    if (real == NULL)
-        fail_errno("cannot find the directory of %s", path);
-    char *slash = strrchr(real, '/');
-    slash[slash == real] = '\0';
-    int fd = open(real, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        fail_errno("cannot open %s", real);
-    free(real);
-    return fd;
-}
-
 static void check_owner(void)
 {
     const struct record *owner = record_of(&launch, OWNER);
@@ -69,69 +48,25 @@ static void check_owner(void)
     fail("this launch file belongs to user %s", field(owner, 0));
 }
 
-/* Sources of binds are held open all at once; the payload gets the limit that the caller had. */
-static struct rlimit raise_descriptors(void)
-{
-    struct rlimit limit = {0, 0};
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < launch.count + 64 && limit.rlim_cur < limit.rlim_max) {
-        struct rlimit high = {limit.rlim_max, limit.rlim_max};
-        setrlimit(RLIMIT_NOFILE, &high);
-        return limit;
-    }
-    return (struct rlimit){0, 0};
-}
-
-/* The caller's directory is bound when all mounts are done, since one of them may show it already; but before one below it, which it
- * would cover. */
-static void do_mounts(struct root *root, const struct caller *caller)
-{
-    for (unsigned i = 0; i < launch.count; i++) {
-        const struct record *record = &launch.records[i];
-        const char *target;
-        struct want want;
-        if (record->kind->stage != STAGE_MOUNT)
-            continue;
-        if (target_of(record, &target, &want) && caller_is_above(caller, target))
-            caller_bind(root, &launch, caller);
-        mounts_do(root, record);
-    }
-}
-
 static _Noreturn void start(const char *path, char **words)
 {
-    static struct root root;
-    static struct caller caller = {.parent = 0};
-    const struct record *record = record_of(&launch, IMAGE);
-    caller.parent = getppid();
+    static struct start start = {.launch = &launch};
+    const struct record *record = record_of(&launch, IMAGE), *ready = record_of(&launch, READY);
+    start.path = path;
+    start.caller.parent = getppid();
     message_subject(record != NULL ? field(record, 0) : path);
     check_owner();
-    char **all_words = arguments_make(&launch, words);
-    char **environment = environment_make(&launch, environ);
-    process_close_descriptors(&launch);
-    struct rlimit descriptors = raise_descriptors();
-    caller.umask = umask(0);
+    start.words = arguments_make(&launch, words);
+    start.environment = environment_make(&launch, environ);
+    process_close_descriptors(&launch, ready == NULL ? -1 : (int)field_number(field(ready, 0), 10));
+    start.caller.umask = umask(0);
+    if (launch_is_watched(&launch))
+        watch(&start);
 
-    namespaces_enter(&launch);
-    /* Opened only now, since nothing can be bound out of the mount namespace that was left, and before the new one is cut off, so
-     * that what an automounter mounts on the way still comes in. */
-    int base = launch.is_relative ? directory_of(path) : AT_FDCWD;
-    for (record = NULL; (record = next_record_of(&launch, record, TOUCH)) != NULL;)
-        utimensat(base, field(record, 0), NULL, 0);
-    caller_keep(&caller, &launch);
-    mounts_open_sources(&launch, base);
-    root_open(&root, &launch, base, path != NULL);
-    mounts_cut_off(&launch);
-    root_cover(&root, base);
-    root_mount(&root, targets_plan(&root, &launch, caller_wants(&caller, &launch)));
-    do_mounts(&root, &caller);
-    int directory = process_directory(&root, &launch, &caller);
-    mounts_finish(&root, &launch);
-    root_enter(&root);
-
-    if (descriptors.rlim_max != 0 && setrlimit(RLIMIT_NOFILE, &descriptors) != 0)
-        fail_errno("cannot give the payload its limit of descriptors back");
-    process_set(&launch, &caller, directory);
-    process_run(all_words, environment);
+    struct mapper mapper = mapper_start(&launch, start_base(&start));
+    payload_prepare(&start, &mapper, 0);
+    mapper_reap(&mapper);
+    payload_run(&start, start.words, record_of(&launch, DIE_WITH_PARENT) != NULL ? start.caller.parent : 0, NULL);
 }
 
 static _Noreturn void start_descriptor(const char *text, char **words)
@@ -154,7 +89,7 @@ int main(int count, char **words)
     count--;
     if (count > 0 && strncmp(*words, "--without=", 10) == 0) {
         if (!kernel_without(*words + 10))
-            fail("--without takes overlay, mount_setattr, openat2, pivot_root and close_range, not \"%s\"", *words + 10);
+            fail("--without takes overlay, mount_setattr, openat2, pivot_root, close_range and binfmt, not \"%s\"", *words + 10);
         words++;
         count--;
     }

@@ -11,10 +11,22 @@
 
 static const char *subject;
 static char way_on[1024];
+static int output = STDERR_FILENO;
+static void (*last)(int status, const char *text);
 
 void message_subject(const char *image)
 {
     subject = image;
+}
+
+void message_output(int fd)
+{
+    output = fd;
+}
+
+void message_last(void (*call)(int status, const char *text))
+{
+    last = call;
 }
 
 void hint(const char *format, ...)
@@ -38,16 +50,18 @@ static char *append(char *end, const char *limit, const char *text)
     return end;
 }
 
-static void print(const char *front, const char *sentence, const char *back)
+/* Writes the line; the sentence alone, with its end and hint. */
+static const char *print(const char *front, const char *sentence, const char *back)
 {
     static char line[12000];
-    const char *limit = line + sizeof line;
+    const char *limit = line + sizeof line - 1;
     char *end = append(line, limit, "sampan: ");
     if (subject != NULL) {
         end = append(end, limit, front);
         end = append(end, limit, subject);
         end = append(end, limit, ": ");
     }
+    const char *alone = end;
     end = append(end, limit, sentence);
     if (back != NULL) {
         end = append(end, limit, ": ");
@@ -59,15 +73,19 @@ static void print(const char *front, const char *sentence, const char *back)
         end = append(end, limit, way_on);
         *end++ = '\n';
     }
-    if (write(STDERR_FILENO, line, (size_t)(end - line)) < 0)
-        return; /* nobody can be told */
+    *end = '\0';
+    if (output >= 0 && write(output, line, (size_t)(end - line)) < 0)
+        output = -1; /* nobody can be told */
+    return alone;
 }
 
 static _Noreturn LIKE_PRINTF(2, 0) void finish(int status, const char *format, va_list arguments, const char *back)
 {
     static char sentence[9000]; /* two paths and words */
     vsnprintf(sentence, sizeof sentence, format, arguments);
-    print("cannot start ", sentence, back);
+    const char *alone = print("cannot start ", sentence, back);
+    if (last != NULL)
+        last(status, alone);
     exit(status);
 }
 

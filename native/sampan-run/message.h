@@ -2,12 +2,19 @@
 #ifndef MESSAGE_H
 #define MESSAGE_H
 
-enum { EXIT_FAILED = 125, EXIT_NOT_EXECUTABLE = 126, EXIT_NOT_FOUND = 127 };
+enum { EXIT_TIMEOUT = 124, EXIT_FAILED = 125, EXIT_NOT_EXECUTABLE = 126, EXIT_NOT_FOUND = 127 };
 
 #define LIKE_PRINTF(text, first) __attribute__((format(printf, text, first)))
 
 /* What every later message is about: `image` is how the launch file calls it, or NULL. */
 void message_subject(const char *image);
+
+/* Messages go to this descriptor instead of stderr; -1: nowhere. */
+void message_output(int fd);
+
+/* Called before a message ends the program, with the exit status and its text: the sentence, a newline, and the same again for a
+ * hint. NULL: nothing is called. */
+void message_last(void (*call)(int status, const char *text));
 
 /* The hint of the next message that ends the program. */
 void hint(const char *format, ...) LIKE_PRINTF(1, 2);

@@ -1,8 +1,8 @@
-/* Entering namespaces. The order is the kernel's: setgroups must be denied before an ordinary user may write a group map.
- * Machines refuse user namespaces in half a dozen ways with three error numbers; the reason is looked up afterwards, so that a
- * start that works pays nothing for it. */
+/* Making namespaces. Machines refuse them in half a dozen ways with three error numbers; the reason is looked up afterwards, so that
+ * a start that works pays nothing for it. */
 #include "namespaces.h"
 
+#include "check.h"
 #include "descriptor.h"
 #include "message.h"
 #include "mountinfo.h"
@@ -64,6 +64,10 @@ const char *namespaces_reason(int error)
         hint(ADMINISTRATOR, "user.max_mnt_namespaces=15000");
         return "this machine allows no mount namespaces (/proc/sys/user/max_mnt_namespaces is 0)";
     }
+    if (says("/proc/sys/user/max_pid_namespaces", '0')) {
+        hint(ADMINISTRATOR, "user.max_pid_namespaces=15000");
+        return "this machine allows no pid namespaces (/proc/sys/user/max_pid_namespaces is 0)";
+    }
     if (says("/proc/sys/kernel/unprivileged_userns_clone", '0')) {
         hint(ADMINISTRATOR, "kernel.unprivileged_userns_clone=1");
         return "this machine allows user namespaces to root only (kernel.unprivileged_userns_clone is 0)";
@@ -89,60 +93,10 @@ const char *namespaces_reason(int error)
     return "";
 }
 
-static _Noreturn void refused(const char *step, int error)
+_Noreturn void namespaces_refused(const char *step, int error)
 {
     const char *reason = namespaces_reason(error);
     fail("%s: %s%s%s", step, strerror(error), *reason == '\0' ? "" : ": ", reason);
-}
-
-static int write_text(const char *path, const char *text)
-{
-    CLOSING int fd = open(path, O_WRONLY | O_CLOEXEC);
-    if (fd < 0)
-        return -1;
-    return write(fd, text, strlen(text)) == (ssize_t)strlen(text) ? 0 : -1;
-}
-
-/* A process whose program its user may not read (mode 0711) does not own its own /proc files until it says it is dumpable. */
-static int write_own(const char *path, const char *text)
-{
-    if (write_text(path, text) == 0)
-        return 0;
-    if (errno != EACCES || prctl(PR_SET_DUMPABLE, 1) != 0)
-        return -1;
-    return write_text(path, text);
-}
-
-struct map {
-    unsigned inside, outside;
-};
-
-static int write_maps(struct map user, struct map group, const char **step)
-{
-    char text[64];
-    /* Linux before 3.19 has no such file and needs none. */
-    *step = "setgroups";
-    if (write_own("/proc/self/setgroups", "deny") != 0 && errno != ENOENT)
-        return -1;
-    *step = "the map of user ids";
-    snprintf(text, sizeof text, "%u %u 1\n", user.inside, user.outside);
-    if (write_own("/proc/self/uid_map", text) != 0)
-        return -1;
-    *step = "the map of group ids";
-    snprintf(text, sizeof text, "%u %u 1\n", group.inside, group.outside);
-    return write_own("/proc/self/gid_map", text);
-}
-
-/* The map of a record; `caller` is the effective id, the only one that an ordinary user can map. */
-static struct map map_of(const struct record *record, unsigned caller)
-{
-    struct map map = {.inside = (unsigned)field_number(field(record, 0), 10), .outside = caller};
-    const char *outside = field(record, 1);
-    if (strcmp(outside, "caller") != 0)
-        map.outside = (unsigned)field_number(outside, 10);
-    if (map.outside != caller && geteuid() != 0)
-        fail("\"%s\" names the id %s of this machine, and yours is %u", record->kind->text, outside, caller);
-    return map;
 }
 
 static void bring_loopback_up(void)
@@ -153,28 +107,35 @@ static void bring_loopback_up(void)
         fail_errno("cannot bring the loopback interface up");
 }
 
-void namespaces_enter(const struct launch *launch)
+int namespaces_flags(const struct launch *launch)
 {
     static const struct {
         const char *name;
         int flag;
-    } SPACES[] = {{"user", CLONE_NEWUSER}, {"mount", CLONE_NEWNS}, {"ipc", CLONE_NEWIPC}, {"uts", CLONE_NEWUTS},
-                  {"net", CLONE_NEWNET}, {"cgroup", CLONE_NEWCGROUP}};
-    const char *names = field(record_of(launch, UNSHARE), 0);
-    const struct record *hostname = record_of(launch, HOSTNAME);
-    const char *step = "new namespaces";
-    struct map user = {0, 0}, group = {0, 0};
+    } SPACES[] = {{"user", CLONE_NEWUSER}, {"mount", CLONE_NEWNS}, {"pid", CLONE_NEWPID}, {"ipc", CLONE_NEWIPC},
+                  {"uts", CLONE_NEWUTS}, {"net", CLONE_NEWNET}, {"cgroup", CLONE_NEWCGROUP}};
     int flags = 0;
     for (size_t i = 0; i < sizeof SPACES / sizeof SPACES[0]; i++)
-        flags |= list_has(names, SPACES[i].name) ? SPACES[i].flag : 0;
-    if (flags & CLONE_NEWUSER) { /* the ids are those of before */
-        user = map_of(record_of(launch, UID_MAP), geteuid());
-        group = map_of(record_of(launch, GID_MAP), getegid());
+        flags |= launch_has_namespace(launch, SPACES[i].name) ? SPACES[i].flag : 0;
+    return flags;
+}
+
+void namespaces_enter(const struct launch *launch, const struct mapper *mapper, int made)
+{
+    const struct record *hostname = record_of(launch, HOSTNAME);
+    const char *step = "new namespaces";
+    int flags = namespaces_flags(launch);
+    if (mapper->socket >= 0)
+        prctl(PR_SET_DUMPABLE, 1); /* newuidmap wants /proc/PID to belong to its caller */
+    if (!(made & CLONE_NEWUSER)) {
+        if (unshare(flags & ~made) != 0)
+            namespaces_refused(step, errno);
+        mapper_ask(mapper, getpid());
     }
-    if (unshare(flags) != 0)
-        refused(step, errno);
-    if ((flags & CLONE_NEWUSER) && write_maps(user, group, &step) != 0)
-        refused(step, errno);
+    if ((flags & CLONE_NEWUSER) && mapper_finish(mapper, launch, &step) != 0)
+        namespaces_refused(step, errno);
+    if ((made & CLONE_NEWUSER) && unshare(flags & ~made) != 0)
+        namespaces_refused(step, errno);
     if (hostname != NULL && sethostname(field(hostname, 0), strlen(field(hostname, 0))) != 0)
         fail_errno("cannot set the host name \"%s\"", field(hostname, 0));
     if (record_of(launch, LOOPBACK) != NULL)
@@ -183,7 +144,7 @@ void namespaces_enter(const struct launch *launch)
 
 int namespaces_try_user(const char **step)
 {
-    struct map user = {geteuid(), geteuid()}, group = {getegid(), getegid()};
+    unsigned uid = geteuid(), gid = getegid();
     *step = "new namespaces";
-    return unshare(CLONE_NEWUSER) != 0 ? -1 : write_maps(user, group, step);
+    return unshare(CLONE_NEWUSER) != 0 ? -1 : maps_write_own(uid, gid, uid, gid, step);
 }

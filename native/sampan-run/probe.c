@@ -7,8 +7,8 @@
 #include "kernel.h"
 #include "message.h"
 #include "namespaces.h"
+#include "remove.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <sched.h>
 #include <stdbool.h>
@@ -157,24 +157,6 @@ static void try_all(const char *place, const char *name)
         try_layers();
 }
 
-/* Removes what is below `parent`/`name`, and itself. The overlay leaves a directory of mode 0000 in its work directory. */
-static void remove_tree(int parent, const char *name)
-{
-    if (unlinkat(parent, name, 0) == 0)
-        return;
-    fchmodat(parent, name, 0700, 0);
-    int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    DIR *stream = fd < 0 ? NULL : fdopendir(fd);
-    const struct dirent *entry;
-    while (stream != NULL && (entry = readdir(stream)) != NULL) {
-        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-            remove_tree(fd, entry->d_name);
-    }
-    if (stream != NULL)
-        closedir(stream);
-    unlinkat(parent, name, AT_REMOVEDIR);
-}
-
 int probe(const char *place)
 {
     bool memory = strcmp(place, "memory") == 0;
@@ -192,7 +174,7 @@ int probe(const char *place)
     while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR) {
     }
     if (!memory)
-        remove_tree(parent, name);
+        remove_all(parent, name);
     if (child < 0 || !WIFEXITED(status))
         fail("the process that tries things out did not end well");
     return 0;

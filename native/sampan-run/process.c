@@ -9,6 +9,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <grp.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -114,10 +115,10 @@ int process_directory(struct root *root, const struct launch *launch, const stru
     return record_of(launch, CWD_CALLER) == NULL ? -1 : caller_directory(root, launch, caller);
 }
 
-/* The next number of a checked comma list above `from`; -1 at its end. */
-static long next_kept(const char *list, long from)
+/* The next number of a checked comma list, or `also`, above `from`; -1 at its end. */
+static long next_kept(const char *list, long also, long from)
 {
-    long next = -1;
+    long next = also > from ? also : -1;
     while (*list != '\0') {
         long value = strtol(list, NULL, 10);
         if (value > from && (next < 0 || value < next))
@@ -129,7 +130,7 @@ static long next_kept(const char *list, long from)
 }
 
 /* Without close_range: what is open is listed in /proc; where that is missing too, up to the limit. */
-static void close_listed(const char *kept)
+static void close_listed(const char *kept, long also)
 {
     DIR *stream = opendir("/proc/self/fd");
     if (stream == NULL)
@@ -137,22 +138,22 @@ static void close_listed(const char *kept)
     const struct dirent *entry;
     while ((entry = readdir(stream)) != NULL) {
         long fd = strtol(entry->d_name, NULL, 10);
-        if (fd > 2 && fd != dirfd(stream) && next_kept(kept, fd - 1) != fd)
+        if (fd > 2 && fd != dirfd(stream) && next_kept(kept, also, fd - 1) != fd)
             close((int)fd);
     }
     closedir(stream);
 }
 
-void process_close_descriptors(const struct launch *launch)
+void process_close_descriptors(const struct launch *launch, int also)
 {
     const struct record *record = record_of(launch, FDS);
     if (record == NULL)
         return;
     const char *kept = field(record, 0);
     for (long from = 2; from >= 0;) {
-        long next = next_kept(kept, from);
+        long next = next_kept(kept, also, from);
         if (next != from + 1 && kernel_close_range((unsigned)from + 1, next < 0 ? ~0U : (unsigned)next - 1) != 0) {
-            close_listed(kept);
+            close_listed(kept, also);
             return;
         }
         from = next;
@@ -206,7 +207,36 @@ static void set_cpus(const char *list)
         fail_errno("it cannot run on the processors %s", all);
 }
 
-void process_set(const struct launch *launch, const struct caller *caller, int directory)
+/* setgroups first, the user last: after it the others would be refused. */
+static void set_user(const struct record *record)
+{
+    gid_t groups[MAX_GROUPS], group = (gid_t)field_number(field(record, 1), 10);
+    uid_t user = (uid_t)field_number(field(record, 0), 10);
+    size_t count = 0;
+    for (const char *list = field(record, 2); *list != '\0'; list += *list == ',') {
+        groups[count++] = (gid_t)strtoul(list, NULL, 10);
+        list += strcspn(list, ",");
+    }
+    bool denied = setgroups(count, groups) != 0;
+    if (denied && (errno != EPERM || count > 0)) {
+        hint("a map of one id has no other groups; `--subids` maps more");
+        fail_errno("it cannot have the groups %s", field(record, 2));
+    }
+    if (setresgid(group, group, group) != 0)
+        fail_errno("it cannot run as group %s: the map has no such id", field(record, 1));
+    if (setresuid(user, user, user) != 0)
+        fail_errno("it cannot run as user %s: the map has no such id", field(record, 0));
+}
+
+void process_die_with(pid_t parent)
+{
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0)
+        fail_errno("cannot tie the payload to its parent");
+    if (getppid() != parent)
+        fail("the process that started it has ended already");
+}
+
+void process_set(const struct launch *launch, const struct caller *caller, int directory, pid_t parent)
 {
     const struct record *record = record_of(launch, UMASK);
     umask(record == NULL ? caller->umask : (mode_t)field_number(field(record, 0), 8) & 0777);
@@ -217,13 +247,11 @@ void process_set(const struct launch *launch, const struct caller *caller, int d
     record = NULL;
     while ((record = next_record_of(launch, record, LIMIT)) != NULL)
         set_limit(record);
+    if ((record = record_of(launch, USER)) != NULL)
+        set_user(record);
     if (record_of(launch, NO_NEW_PRIVS) != NULL && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
         fail_errno("cannot set no_new_privs");
-    if (record_of(launch, DIE_WITH_PARENT) != NULL) {
-        /* Set last, since changes of credentials clear it; if the parent died before, the signal will never come. */
-        if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0)
-            fail_errno("cannot tie the payload to its parent");
-        if (getppid() != caller->parent)
-            fail("the process that started it has ended already");
-    }
+    /* Last, since changes of credentials clear it; if the parent died before, the signal will never come. */
+    if (parent != 0)
+        process_die_with(parent);
 }

@@ -26,16 +26,20 @@ void caller_bind(struct root *root, const struct launch *launch, const struct ca
 /* Is the path `target` below the caller's directory? */
 bool caller_is_above(const struct caller *caller, const char *target);
 
-/* Closes what `fds` does not keep. Nothing of our own may be open. */
-void process_close_descriptors(const struct launch *launch);
+/* Closes what `fds` does not keep, but for `also` (-1: nothing). Nothing else of our own may be open. */
+void process_close_descriptors(const struct launch *launch, int also);
 
 /* Finds, binds or makes the payload's directory: O_PATH of it, inside the root; -1 if the records name none. */
 int process_directory(struct root *root, const struct launch *launch, const struct caller *caller);
 
-/* Everything else that execve keeps. */
-void process_set(const struct launch *launch, const struct caller *caller, int directory);
+/* Everything else that execve keeps. `parent`: whose death kills the payload, 0 if nobody's. */
+void process_set(const struct launch *launch, const struct caller *caller, int directory, pid_t parent);
 
-/* Runs the payload; its words and environment are complete. Ends with 126 or 127 and the reason if that fails. */
-_Noreturn void process_run(char **words, char **environment);
+/* Ties this process to `parent`, which must be alive: SIGKILL when it ends. */
+void process_die_with(pid_t parent);
+
+/* Runs the payload, or with `outside` a program of this machine; its words and environment are complete. Ends with 126 or 127 and the
+ * reason if that fails. */
+_Noreturn void process_run(char **words, char **environment, bool outside);
 
 #endif

@@ -7,9 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define NAMESPACES "user,mount,pid,ipc,uts,net,cgroup"
 #define MOUNT_FLAGS "nosuid,nodev,noexec"
 #define LIMIT_NAMES                                                                                                        \
     "as,core,cpu,data,fsize,locks,memlock,msgqueue,nice,nofile,nproc,rss,rtprio,rttime,sigpending,stack"
+
+static const char IDENTIFIER[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
 
 /* clang-format off */
 static const struct record_kind KINDS[] = {
@@ -18,11 +21,12 @@ static const struct record_kind KINDS[] = {
     {"label", LABEL, STAGE_GUARD, true, 1, {{FIELD_WORD, NULL}}},
     {"touch", TOUCH, STAGE_GUARD, false, 1, {{FIELD_HOST, NULL}}},
 
-    {"unshare", UNSHARE, STAGE_NAMESPACE, true, 1, {{FIELD_NAMES, "user,mount,ipc,uts,net,cgroup"}}},
-    {"uid-map", UID_MAP, STAGE_NAMESPACE, true, 3, {{FIELD_ID, NULL}, {FIELD_OUTSIDE, NULL}, {FIELD_ID, NULL}}},
-    {"gid-map", GID_MAP, STAGE_NAMESPACE, true, 3, {{FIELD_ID, NULL}, {FIELD_OUTSIDE, NULL}, {FIELD_ID, NULL}}},
-    {"map-tools", LATER, STAGE_NAMESPACE, true, 2, {{FIELD_TEXT, NULL}}},
-    {"enter", LATER, STAGE_NAMESPACE, true, 3, {{FIELD_TEXT, NULL}}},
+    {"unshare", UNSHARE, STAGE_NAMESPACE, true, 1, {{FIELD_NAMES, NAMESPACES}}},
+    {"uid-map", UID_MAP, STAGE_NAMESPACE, false, 3, {{FIELD_ID, NULL}, {FIELD_OUTSIDE, NULL}, {FIELD_ID, NULL}}},
+    {"gid-map", GID_MAP, STAGE_NAMESPACE, false, 3, {{FIELD_ID, NULL}, {FIELD_OUTSIDE, NULL}, {FIELD_ID, NULL}}},
+    {"map-tools", MAP_TOOLS, STAGE_NAMESPACE, true, 2, {{FIELD_HOST, NULL}, {FIELD_HOST, NULL}}},
+    {"enter", ENTER, STAGE_NAMESPACE, true, 3, {{FIELD_POSITIVE, NULL}, {FIELD_NUMBER, NULL}, {FIELD_NAMES, NAMESPACES}}},
+    {"cgroup", CGROUP, STAGE_NAMESPACE, true, 1, {{FIELD_HOST, NULL}}},
     {"join", LATER, STAGE_NAMESPACE, true, 3, {{FIELD_TEXT, NULL}}},
     {"hostname", HOSTNAME, STAGE_NAMESPACE, true, 1, {{FIELD_WORD, NULL}}},
     {"loopback", LOOPBACK, STAGE_NAMESPACE, true, 0, {{FIELD_TEXT, NULL}}},
@@ -49,6 +53,7 @@ static const struct record_kind KINDS[] = {
     {"devpts", DEVPTS, STAGE_MOUNT, false, 1, {{FIELD_TARGET, NULL}}},
     {"dev", DEV, STAGE_MOUNT, false, 1, {{FIELD_TARGET, NULL}}},
     {"mask", MASK, STAGE_MOUNT, false, 1, {{FIELD_TARGET, NULL}}},
+    {"binfmt", BINFMT, STAGE_MOUNT, false, 4, {{FIELD_IDENTIFIER, NULL}, {FIELD_MAGIC, NULL}, {FIELD_MAGIC, NULL}, {FIELD_HOST, NULL}}},
     {"read-only", READ_ONLY, STAGE_MOUNT, false, 1, {{FIELD_TARGET, NULL}}},
 
     {"env", ENV, STAGE_PROCESS, false, 1, {{FIELD_ASSIGNMENT, NULL}}},
@@ -61,14 +66,23 @@ static const struct record_kind KINDS[] = {
     {"limit", LIMIT, STAGE_PROCESS, false, 3, {{FIELD_CHOICE, LIMIT_NAMES}, {FIELD_BOUND, NULL}, {FIELD_BOUND, NULL}}},
     {"cpus", CPUS, STAGE_PROCESS, true, 1, {{FIELD_RANGES, NULL}}},
     {"fds", FDS, STAGE_PROCESS, true, 1, {{FIELD_DESCRIPTORS, NULL}}},
-    {"user", LATER, STAGE_PROCESS, true, 2, {{FIELD_TEXT, NULL}}},
+    {"user", USER, STAGE_PROCESS, true, 3, {{FIELD_ID, NULL}, {FIELD_ID, NULL}, {FIELD_IDS, NULL}}},
     {"no-new-privs", NO_NEW_PRIVS, STAGE_PROCESS, true, 0, {{FIELD_TEXT, NULL}}},
     {"die-with-parent", DIE_WITH_PARENT, STAGE_PROCESS, true, 0, {{FIELD_TEXT, NULL}}},
-    {"helper", LATER, STAGE_PROCESS, false, ANY_COUNT, {{FIELD_TEXT, NULL}}},
-    {"watch", LATER, STAGE_PROCESS, true, 4, {{FIELD_TEXT, NULL}}},
+    {"outside", OUTSIDE, STAGE_PROCESS, true, 0, {{FIELD_TEXT, NULL}}},
+
+    {"watch", WATCH, STAGE_PROCESS, true, 5,
+     {{FIELD_FLAGS, "logs,stdin,pty,detach,remove"}, {FIELD_HOST_OR_NONE, NULL}, {FIELD_SIGNAL, NULL}, {FIELD_SECONDS, NULL}, {FIELD_SECONDS, NULL}}},
+    {"log-size", LOG_SIZE, STAGE_PROCESS, true, 2, {{FIELD_POSITIVE, NULL}, {FIELD_POSITIVE, NULL}}},
+    {"attach", ATTACH, STAGE_PROCESS, true, 1, {{FIELD_SOCKET, NULL}}},
+    {"ready", READY, STAGE_PROCESS, true, 1, {{FIELD_DESCRIPTOR, NULL}}},
+    {"health", HEALTH, STAGE_PROCESS, true, AT_LEAST(5),
+     {{FIELD_SECONDS, NULL}, {FIELD_SECONDS, NULL}, {FIELD_POSITIVE, NULL}, {FIELD_SECONDS, NULL}, {FIELD_WORD, NULL}}},
+    {"helper", HELPER, STAGE_PROCESS, false, AT_LEAST(2), {{FIELD_WORD, NULL}, {FIELD_WORD, NULL}}},
+
     {"args", ARGS, STAGE_PROCESS, true, 1, {{FIELD_CHOICE, "append,replace,refuse"}}},
     {"default-arg", DEFAULT_ARG, STAGE_PROCESS, false, 1, {{FIELD_TEXT, NULL}}},
-    {"exec", EXEC, STAGE_EXEC, true, ANY_COUNT, {{FIELD_WORD, NULL}}},
+    {"exec", EXEC, STAGE_EXEC, true, AT_LEAST(0), {{FIELD_WORD, NULL}}},
 };
 /* clang-format on */
 
@@ -124,14 +138,54 @@ static const char *flags_fault(const char *words, const char *text, bool names)
         return names ? "names nothing" : NULL;
     for (;;) {
         size_t part = strcspn(text, ",");
-        if (names && part == 3 && memcmp(text, "pid", 3) == 0)
-            return "names \"pid\", which this sampan-run does not do yet";
         if (!list_has_part(words, text, part))
             return "has a word that is unknown here";
         if (text[part] == '\0')
             return NULL;
         text += part + 1;
     }
+}
+
+/* Seconds, perhaps with a point and up to three decimals; 68 years are enough. */
+static const char *seconds_fault(const char *text)
+{
+    size_t whole = strcspn(text, "."), decimals = strlen(text + whole);
+    bool right = is_number(text, whole, 10, INT_MAX) && (decimals == 0 || is_number(text + whole + 1, decimals - 1, 10, 999));
+    return right && decimals <= 4 ? NULL : "is no number of seconds";
+}
+
+long long field_milliseconds(const char *text)
+{
+    static const unsigned SCALE[] = {1000, 100, 10, 1};
+    size_t whole = strcspn(text, ".");
+    long long milliseconds = (long long)field_number(text, 10) * 1000;
+    if (text[whole] != '\0')
+        milliseconds += (long long)field_number(text + whole + 1, 10) * SCALE[strlen(text + whole + 1)];
+    return milliseconds;
+}
+
+static bool only_of(const char *text, const char *allowed)
+{
+    return *text != '\0' && text[strspn(text, allowed)] == '\0';
+}
+
+/* What the kernel splits a registration at must not stand in it, and of escapes there is only \xHH. */
+static const char *magic_fault(const char *text)
+{
+    static const char HEX[] = "0123456789abcdefABCDEF";
+    if (*text == '\0')
+        return "is empty";
+    for (; *text != '\0'; text++) {
+        unsigned char c = (unsigned char)*text;
+        if (c <= 0x20 || c >= 0x7f || c == ':')
+            return "is no list of bytes as \\xHH";
+        if (c != '\\')
+            continue;
+        if (text[1] != 'x' || text[2] == '\0' || strchr(HEX, text[2]) == NULL || text[3] == '\0' || strchr(HEX, text[3]) == NULL)
+            return "is no list of bytes as \\xHH";
+        text += 3;
+    }
+    return NULL;
 }
 
 /* `3,5` or, with ranges, `0-3,8`. */
@@ -181,6 +235,10 @@ const char *field_fault(const struct field_rule *rule, const char *text, bool re
         return length > 0 ? NULL : "is empty";
     case FIELD_HOST:
         return path_fault(text, relative);
+    case FIELD_HOST_OR_NONE:
+        return length == 0 ? NULL : path_fault(text, relative);
+    case FIELD_SOCKET:
+        return length > MAX_SOCKET_PATH ? "is longer than 107 bytes, too long for a socket" : path_fault(text, false);
     case FIELD_TARGET:
         return path_fault(text, false);
     case FIELD_CHOICE:
@@ -193,6 +251,12 @@ const char *field_fault(const struct field_rule *rule, const char *text, bool re
         return flags_fault(rule->words, text, true);
     case FIELD_NUMBER:
         return is_number(text, length, 10, LLONG_MAX) ? NULL : "is no number";
+    case FIELD_POSITIVE:
+        return is_number(text, length, 10, INT_MAX) && field_number(text, 10) > 0 ? NULL : "is no number above 0";
+    case FIELD_SECONDS:
+        return seconds_fault(text);
+    case FIELD_SIGNAL:
+        return is_number(text, length, 10, 64) && field_number(text, 10) > 0 ? NULL : "is no number of a signal";
     case FIELD_MODE:
         return is_number(text, length, 8, 07777) ? NULL : "is no octal mode";
     case FIELD_OUTSIDE:
@@ -201,16 +265,24 @@ const char *field_fault(const struct field_rule *rule, const char *text, bool re
         /* fall through */
     case FIELD_ID:
         return is_number(text, length, 10, UINT32_MAX - 1) ? NULL : "is no id";
+    case FIELD_IDS:
+        return length == 0 ? NULL : numbers_fault(text, false, 0, UINT32_MAX - 1);
     case FIELD_BOUND:
         return strcmp(text, "unlimited") == 0 || is_number(text, length, 10, ULLONG_MAX - 1) ? NULL : "is no limit";
     case FIELD_ASSIGNMENT:
         return variable_fault(text, true);
     case FIELD_VARIABLE:
         return variable_fault(text, false);
+    case FIELD_DESCRIPTOR:
+        return is_number(text, length, 10, INT_MAX) && field_number(text, 10) > 2 ? NULL : "is no descriptor above 2";
     case FIELD_DESCRIPTORS:
         return length == 0 ? NULL : numbers_fault(text, false, 3, INT_MAX);
     case FIELD_RANGES:
         return numbers_fault(text, true, 0, MAX_CPUS - 1);
+    case FIELD_IDENTIFIER:
+        return only_of(text, IDENTIFIER) ? NULL : "is no name of letters, digits, \".\", \"_\" and \"-\"";
+    case FIELD_MAGIC:
+        return magic_fault(text);
     }
     return "is of an unknown type";
 }

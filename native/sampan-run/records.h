@@ -7,11 +7,11 @@
 
 enum record_name {
     OWNER, IMAGE, LABEL, TOUCH,
-    UNSHARE, UID_MAP, GID_MAP, HOSTNAME, LOOPBACK,
+    UNSHARE, UID_MAP, GID_MAP, MAP_TOOLS, ENTER, CGROUP, HOSTNAME, LOOPBACK,
     ROOT_TREE, ROOT_MEMORY, ROOT_OVERLAY,
-    FALLBACK_TMPFS, BIND, TMPFS, FILE_CONTENT, MKDIR, SYMLINK, PROC, SYSFS, MQUEUE, DEVPTS, DEV, MASK, READ_ONLY,
-    ENV, ENV_FROM, ENV_PREFIX, ENV_UNSET, CWD, CWD_CALLER, UMASK, LIMIT, CPUS, FDS, NO_NEW_PRIVS, DIE_WITH_PARENT,
-    ARGS, DEFAULT_ARG, EXEC,
+    FALLBACK_TMPFS, BIND, TMPFS, FILE_CONTENT, MKDIR, SYMLINK, PROC, SYSFS, MQUEUE, DEVPTS, DEV, MASK, BINFMT, READ_ONLY,
+    ENV, ENV_FROM, ENV_PREFIX, ENV_UNSET, CWD, CWD_CALLER, UMASK, LIMIT, CPUS, FDS, USER, NO_NEW_PRIVS, DIE_WITH_PARENT,
+    OUTSIDE, WATCH, LOG_SIZE, ATTACH, READY, HEALTH, HELPER, ARGS, DEFAULT_ARG, EXEC,
     LATER, /* every record whose part is not built */
 };
 
@@ -22,23 +22,35 @@ enum field_type {
     FIELD_TEXT,      /* any bytes */
     FIELD_WORD,      /* at least one */
     FIELD_HOST,      /* a path of this machine, perhaps relative to the launch file */
+    FIELD_HOST_OR_NONE, /* the same, or empty */
+    FIELD_SOCKET,    /* an absolute path of this machine that fits into a socket's address */
     FIELD_TARGET,    /* a path inside the root: absolute */
     FIELD_CHOICE,    /* one of `words` */
     FIELD_PLACE,     /* one of `words` or a path inside the root */
     FIELD_FLAGS,     /* a comma list of some of `words`, or empty */
-    FIELD_NAMES,     /* the same, not empty; a word known but not built is named as such */
-    FIELD_NUMBER,    /* bytes or seconds */
+    FIELD_NAMES,     /* the same, not empty */
+    FIELD_NUMBER,    /* bytes */
+    FIELD_POSITIVE,  /* at least 1 */
+    FIELD_SECONDS,   /* with up to three decimals */
+    FIELD_SIGNAL,    /* 1 to 64 */
     FIELD_MODE,      /* octal */
     FIELD_ID,        /* a user or group id */
+    FIELD_IDS,       /* a comma list of them, or empty */
     FIELD_OUTSIDE,   /* the same, or `caller` */
     FIELD_BOUND,     /* a number or `unlimited` */
     FIELD_ASSIGNMENT,/* NAME=VALUE */
     FIELD_VARIABLE,  /* the name of a variable, or the beginning of names */
-    FIELD_DESCRIPTORS, /* comma list of numbers above 2, or empty */
+    FIELD_DESCRIPTOR, /* a number above 2 */
+    FIELD_DESCRIPTORS, /* comma list of such numbers, or empty */
+    FIELD_IDENTIFIER, /* letters, digits, `.`, `_`, `-` */
+    FIELD_MAGIC,     /* bytes as \xHH or themselves, for the kernel */
     FIELD_RANGES,    /* comma list of numbers and ranges */
 };
 
-enum { MAX_FIELDS = 4, ANY_COUNT = -1, MAX_CPUS = 8192, MAX_PATH = 4096 };
+enum { MAX_FIELDS = 5, MAX_CPUS = 8192, MAX_PATH = 4096, MAX_SOCKET_PATH = 107, MAX_GROUPS = 64 };
+
+/* A count of fields that is only the lowest one. */
+#define AT_LEAST(count) (-1 - (count))
 
 struct field_rule {
     enum field_type type;
@@ -50,8 +62,8 @@ struct record_kind {
     enum record_name name;
     enum stage stage;
     bool once;
-    int count; /* of fields, or ANY_COUNT */
-    struct field_rule fields[MAX_FIELDS];
+    int count; /* of fields, or AT_LEAST(count) */
+    struct field_rule fields[MAX_FIELDS]; /* any text may stand behind them */
 };
 
 /* The kind of this name, or NULL. */
@@ -65,5 +77,8 @@ const char *field_fault(const struct field_rule *rule, const char *text, bool re
 
 /* A checked number: decimal, or octal for modes. */
 unsigned long long field_number(const char *text, int base);
+
+/* Checked seconds, as milliseconds. */
+long long field_milliseconds(const char *text);
 
 #endif

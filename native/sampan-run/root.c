@@ -239,6 +239,12 @@ int root_new_file(struct root *root)
     return fd;
 }
 
+void root_stand_in(const struct root *root)
+{
+    if (fchdir(root->fd) != 0)
+        fail_errno("cannot enter the new root");
+}
+
 /* pivot_root(".", ".") stacks the old root on the new one, from where it is unmounted; no directory for it is needed. A root that
  * is a ramfs (diskless nodes, initramfs) cannot be pivoted away: there the new root is moved on top of it. */
 void root_enter(struct root *root)

@@ -45,4 +45,7 @@ int root_new_file(struct root *root);
 /* Makes it the root of this process and lets the old one go. */
 void root_enter(struct root *root);
 
+/* Makes it the current directory; the root stays the machine's. */
+void root_stand_in(const struct root *root);
+
 #endif

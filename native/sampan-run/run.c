@@ -28,6 +28,7 @@ enum { OWN_MACHINE = EM_S390 };
 enum { OWN_MACHINE = EM_NONE };
 #endif
 
+static const char *where = "inside"; /* that things are missing */
 static const char DEFAULT_PATH[] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 static const char *machine_name(unsigned machine)
@@ -52,7 +53,7 @@ static void blame(const char *of, const char *what, const char *path)
         size_t length = strlen(path);
         if (length > 0 && path[length - 1] == '\r')
             hint("the file has the line ends of Windows; `sed -i 's/\\r$//'` takes them away");
-        fail_status(EXIT_NOT_FOUND, "%s %s of %s does not exist inside", what, path, of);
+        fail_status(EXIT_NOT_FOUND, "%s %s of %s does not exist %s", what, path, of, where);
     }
     if (access(path, X_OK) != 0)
         fail_status(EXIT_NOT_EXECUTABLE, "%s %s of %s cannot be run: %s", what, path, of, strerror(errno));
@@ -147,9 +148,9 @@ static _Noreturn void explain(const char *path, int error)
         if (errno != ENOENT && errno != ENOTDIR && length < 0)
             fail_status(EXIT_NOT_EXECUTABLE, "%s cannot be run: %s", path, strerror(errno));
         if (length < 0)
-            fail_status(EXIT_NOT_FOUND, "there is no program %s inside", path);
+            fail_status(EXIT_NOT_FOUND, "there is no program %s %s", path, where);
         text[length] = '\0';
-        fail_status(EXIT_NOT_FOUND, "%s is a link to %s, which does not exist inside", path, text);
+        fail_status(EXIT_NOT_FOUND, "%s is a link to %s, which does not exist %s", path, text, where);
     }
     if (S_ISDIR(st.st_mode))
         fail_status(EXIT_NOT_EXECUTABLE, "%s is a directory", path);
@@ -177,10 +178,12 @@ static bool next_candidate(const char **list, const char *word, char *path, size
     return true;
 }
 
-void process_run(char **words, char **environment)
+void process_run(char **words, char **environment, bool outside)
 {
     static char path[2 * MAX_PATH], denied[2 * MAX_PATH];
     const char *word = words[0], *list = environment_value(environment, "PATH");
+    if (outside)
+        where = "on this machine";
     if (*word == '\0')
         fail_status(EXIT_NOT_FOUND, "the name of the program is empty");
     if (strchr(word, '/') != NULL) {
@@ -203,5 +206,5 @@ void process_run(char **words, char **environment)
     }
     if (denied[0] != '\0')
         explain(denied, EACCES);
-    fail_status(EXIT_NOT_FOUND, "there is no program \"%s\" inside in any directory of PATH (%s)", word, searched);
+    fail_status(EXIT_NOT_FOUND, "there is no program \"%s\" %s in any directory of PATH (%s)", word, where, searched);
 }

@@ -168,7 +168,7 @@ class Launcher:
     def plan(self, *records, argv=("true",), spaces="user,mount", ids=None):
         uid, gid = (os.getuid(), os.getgid()) if ids is None else ids
         guards = [r for r in records if r[0] in ("owner", "image", "label", "touch")]
-        networks = [r for r in records if r[0] in ("hostname", "loopback")]
+        networks = [r for r in records if r[0] in ("hostname", "loopback", "map-tools", "cgroup")]
         rest = [r for r in records if r not in guards + networks]
         maps = [("uid-map", str(uid), "caller", "1"), ("gid-map", str(gid), "caller", "1")]
         return [*guards, ("unshare", spaces), *maps, *networks, *rest, ("env", "PATH=/bin"), ("exec", *argv)]

@@ -71,7 +71,7 @@ def mutate(choose: random.Random) -> bytes:
 
 
 def test_many_mutations_in_one_process(compile_c):
-    target = compile_c("fuzz/launch_file.c", "launch.c", "records.c", extra=("-DREPLAY",))
+    target = compile_c("fuzz/launch_file.c", "launch.c", "check.c", "records.c", extra=("-DREPLAY",))
     choose = random.Random(20260101)
     inputs = [bytes([i & 1]) + mutate(choose) for i in range(20_000)]
     inputs += [bytes([i & 1]) + seed for i, seed in enumerate(SEEDS)]

@@ -1,0 +1,19 @@
+/* What holds between the records of a launch file. */
+#ifndef CHECK_H
+#define CHECK_H
+
+#include "launch.h"
+
+/* Order, uniqueness, what must be there, what needs or excludes what; false with a fault. */
+bool check_records(struct launch *launch);
+
+/* Does sampan-run stay, as the watcher? */
+bool launch_is_watched(const struct launch *launch);
+
+/* Are these namespaces (`pid`, say) made or joined? */
+bool launch_has_namespace(const struct launch *launch, const char *name);
+
+/* Has the `watch` record this flag? */
+bool launch_has_flag(const struct launch *launch, const char *flag);
+
+#endif
