@@ -7,7 +7,7 @@ import time
 
 from sampan.container import shelf
 from sampan.container.record import Record
-from sampan.errors import ImageNotFound
+from sampan.errors import ImageNotFound, UsageError
 from sampan.runtime import images
 
 TYPE_CHECKING = False
@@ -32,8 +32,29 @@ def image_for(request: Request, session: Session, when: str = "missing") -> Cont
     return pull(request.image, session=session, platform=request.platform)
 
 
+def with_mounts_of_others(request: Request, session: Session) -> Request:
+    """The request with what `--volumes-from` names written out, so that it stands on its own. Raises `ContainerNotFound`."""
+    if not request.volumes_from:
+        return request
+    volumes, mounts, tmpfs = list(request.volumes), list(request.mounts), list(request.tmpfs)
+    for text in request.volumes_from:
+        name, _, flag = text.partition(":")
+        if flag not in ("", "ro", "rw"):
+            raise UsageError(f"--volumes-from {text!r} is not CONTAINER[:ro]")
+        theirs = shelf.find(session.store, session.sites, name).request
+        for volume in theirs.volumes:
+            source, _, rest = volume.partition(":")
+            target, _, flags = rest.partition(":")
+            words = [word for word in flags.split(",") if word not in ("", "rw")] + (["ro"] if flag == "ro" else [])
+            volumes.append(":".join([source, target or source, *([",".join(words)] if words else [])]))
+        mounts += [f"{mount},readonly" if flag == "ro" and "type=bind" in mount else mount for mount in theirs.mounts]
+        tmpfs += theirs.tmpfs
+    return request.but(volumes=tuple(volumes), mounts=tuple(mounts), tmpfs=tuple(tmpfs), volumes_from=())
+
+
 def anonymous(request: Request, session: Session, when: str = "missing") -> Record:
     """A record that is written nowhere: its changes vanish with its last process."""
+    request = with_mounts_of_others(request, session)
     return Record(new_id(), image_for(request, session, when), request, created=now())
 
 
@@ -45,6 +66,7 @@ def create(request: Request, session: Session, name: str = "", when: str = "miss
         shelf.check_name(name)
         containers.sweep(session)
         shelf.refuse_taken(session.store, name)
+    request = with_mounts_of_others(request, session)
     image = image_for(request, session, when)
     return containers.create(Record(new_id(), image, request, name=name, created=now()), session, throw_away=throw_away)
 
