@@ -12,6 +12,9 @@ Rules, beyond those of `header.py` and `extended.py`:
   refused: readers disagree whether what follows counts. An archive that just stops between two entries is complete.
 - An unknown type is refused, not taken for a file.
 
+Pieces that can `jump` (those of a file) are not read where nobody takes a body: the table of an archive of images, with
+layers of gigabytes in it, costs a read a member.
+
 Errors are `LayerError`s that name the entry, or the byte where no entry can be named.
 """
 
@@ -27,7 +30,7 @@ from sampan.layers.limits import MAX_EXTENDED, MAX_PATH
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from sampan.layers.limits import Allowance
 
@@ -50,6 +53,8 @@ class TarReader:
     """Iterate for the entries of one archive; `body()` is the data of the entry that came last."""
 
     def __init__(self, pieces: Iterable[bytes], allowance: Allowance) -> None:
+        """`pieces` may have a method `jump(size)`, which leaves out that many bytes, or raises `LayerError` at the end."""
+        self._jump: Callable[[int], None] | None = getattr(pieces, "jump", None)
         self._pieces = iter(pieces)
         self._allowance = allowance
         self._piece = b""
@@ -92,6 +97,16 @@ class TarReader:
             self._left = 0
             return ((0, self._view[at : self._at]),) if size else ()
         return self._long_body(0, size)
+
+    @property
+    def position(self) -> int:
+        """The byte of the archive where the data of the current entry begins, while none of it was taken."""
+        return self._passed + self._at
+
+    @property
+    def is_sparse(self) -> bool:
+        """Whether the current entry is a file with holes, so that its data does not lie in one piece."""
+        return self._segments is not None
 
     # Entries
 
@@ -287,6 +302,13 @@ class TarReader:
         return b"".join(parts)
 
     def _skip(self, size: int) -> None:
+        left = len(self._piece) - self._at
+        if self._jump is not None and size > left:
+            self._jump(size - left)
+            self._passed += self._at + size
+            self._piece = b""
+            self._at = 0
+            return
         while size:
             if self._at == len(self._piece) and not self._next_piece():
                 raise LayerError("the archive is cut inside an entry")

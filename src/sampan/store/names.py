@@ -1,4 +1,8 @@
-"""Names: what each reference stands for. Written by rename, so the last pull of a tag wins. On the start-up path."""
+"""Names: what each reference stands for. Written by rename, so the last pull of a tag wins. On the start-up path.
+
+An image that nothing names (a `docker save` by id, `import` without a name) has a record under its id, the digest of its
+configuration, which goes when the image gets a name.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +22,7 @@ _NUMBERS = ("size", "unpacked")
 
 
 class Image:
-    """An image of the store by one of its references. Digests and times as texts, sizes in bytes.
+    """An image of the store by one of its references, or by its id. Digests and times as texts, sizes in bytes.
 
     `manifest` is the platform's; `index` the one it was chosen from, or empty. `size` is the sum of the compressed layers,
     `unpacked` that of the files.
@@ -42,6 +46,11 @@ class Image:
             setattr(self, name, fields.get(name, ""))
         for name in _NUMBERS:
             setattr(self, name, fields.get(name, 0))
+
+    @property
+    def is_named(self) -> bool:
+        """Whether it has a reference."""
+        return self.reference != self.config
 
 
 def escape(reference: str) -> str:
@@ -80,6 +89,8 @@ def put(store: Store, image: Image) -> None:
     try:
         layout.create(store)
         records.write(path_of(store, image.reference), store.temporary("name"), document)
+        if image.is_named:
+            records.remove_if_there(path_of(store, image.config))
         _update_index(store)
     except OSError as error:
         raise layout.failure(store, f"cannot store the name {image.reference}", error) from error

@@ -1,0 +1,64 @@
+"""What images an archive or directory holds, whatever made it: the place where the formats come together.
+
+An archive of Docker 25 or later is two at once. The OCI side says more (manifests, so that digests stay), but what was saved without
+a name is only in `manifest.json` where other images have names; and a build tool may name images only there. So images are taken
+from the OCI side, and from `manifest.json` those whose configuration the OCI side has not, and names that it lacks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from sampan.errors import UsageError
+from sampan.image import docker_archive, docker_legacy
+from sampan.image.oci_archive import LayoutReader, is_layout
+from sampan.image.packed import check_distinct
+from sampan.oci.digest import sha256_of
+
+if TYPE_CHECKING:
+    from sampan.events import Notice
+    from sampan.image.members import Members
+    from sampan.image.packed import PackedImage
+    from sampan.oci.platform import Wanted
+
+_ROOT = frozenset(("bin", "dev", "etc", "lib", "proc", "sbin", "sys", "usr", "var"))
+
+
+def images_of(members: Members, wanted: Wanted, notice: Notice) -> list[PackedImage] | None:
+    """The images, in the order in which the archive lists them; `None` if it is no archive of images.
+
+    Raises `ProtocolError`, `DigestMismatch`, `LayerError`, `UnsupportedContent`, `NotAtRegistry`.
+    """
+    is_docker = docker_archive.is_docker_archive(members)
+    if is_layout(members):
+        reader = LayoutReader(members, wanted)
+        images = reader.images()
+        for error in reader.passed_over:
+            notice.warn(f"passed over: {error.sentence}")
+        if is_docker:
+            images = _together(images, docker_archive.images_of(members, all_there=False), reader)
+    elif is_docker:
+        images = docker_archive.images_of(members, all_there=True)
+    elif docker_legacy.is_legacy_archive(members):
+        images = docker_legacy.images_of(members)
+    else:
+        return None
+    check_distinct(images)
+    return images
+
+
+def _together(images: list[PackedImage], others: list[PackedImage], reader: LayoutReader) -> list[PackedImage]:
+    """The images of the OCI side, with what `manifest.json` adds."""
+    named = {sha256_of(other.config): other.names for other in others}
+    found = [image if image.names else replace(image, names=named.get(sha256_of(image.config), ())) for image in images]
+    return [*found, *(other for other in others if sha256_of(other.config) not in reader.configs)]
+
+
+def check_root(members: Members, shown: str) -> None:
+    """Raises `UsageError` unless what is neither kind of archive looks like a root file system."""
+    if not members.top & _ROOT:
+        raise UsageError(
+            f"{shown} has neither images nor a root file system in it",
+            f"`sampan import {shown} NAME` takes any tar archive as a root file system",
+        )
