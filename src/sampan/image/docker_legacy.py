@@ -22,7 +22,18 @@ if TYPE_CHECKING:
 REPOSITORIES = "repositories"
 _LAYER, _JSON = "layer.tar", "json"
 _WHAT = f"the archive's {REPOSITORIES}"
-_KEPT = ("architecture", "os", "variant", "created", "author", "config", "container", "container_config", "docker_version", "comment")
+_KEPT = (
+    "architecture",
+    "os",
+    "variant",
+    "created",
+    "author",
+    "config",
+    "container",
+    "container_config",
+    "docker_version",
+    "comment",
+)
 
 
 def is_legacy_archive(members: Members) -> bool:
@@ -60,9 +71,7 @@ def _described(members: Members, id: str) -> dict[str, object]:
     return read_document(data, f"{printable(id[:12])}/{_JSON} of the archive")
 
 
-def _image(
-    members: Members, described: dict[str, dict[str, object]], id: str, names: tuple[Reference, ...]
-) -> PackedImage:
+def _image(members: Members, described: dict[str, dict[str, object]], id: str, names: tuple[Reference, ...]) -> PackedImage:
     chain: list[str] = []
     here = id
     while here:
@@ -84,16 +93,6 @@ def _image(
 
 def _step(document: dict[str, object], what: str) -> dict[str, object]:
     """The step of the history that a layer stands for."""
-    step: dict[str, object] = {}
     words = texts_of(map_of(document, "container_config", what), "Cmd", what)
-    for key, value in (
-        ("created", text_of(document, "created", what)),
-        ("created_by", " ".join(words)),
-        ("author", text_of(document, "author", what)),
-        ("comment", text_of(document, "comment", what)),
-    ):
-        if value:
-            step[key] = value
-    return step
-
-
+    found = {key: text_of(document, key, what) for key in ("created", "author", "comment")}
+    return {key: value for key, value in {**found, "created_by": " ".join(words)}.items() if value}

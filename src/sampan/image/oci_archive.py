@@ -161,9 +161,7 @@ class LayoutReader:
         config_bytes = self._content(manifest.config, shown)
         config = ImageConfig.from_document(read_document(config_bytes, what), what)
         if len(config.diff_ids) != len(manifest.layers):
-            raise ProtocolError(
-                f"{shown} has {len(manifest.layers)} layers, but its configuration names {len(config.diff_ids)}"
-            )
+            raise ProtocolError(f"{shown} has {len(manifest.layers)} layers, but its configuration names {len(config.diff_ids)}")
         platform = Platform.named(config.os or "linux", config.architecture or "amd64", config.variant)
         if self._wanted.strict and self._wanted.rank(platform) is None:
             raise NotAtRegistry(f"{shown} is an image for {platform}, not for {self._wanted.platform}")

@@ -80,7 +80,8 @@ def check_distinct(images: Iterable[PackedImage]) -> None:
             other = seen.setdefault(name, image)
             if other is not image and (other.config, other.manifest) != (image.config, image.manifest):
                 raise ProtocolError(
-                    f"the archive has two images of the name {name.familiar}", "save the one that is meant in an archive of its own"
+                    f"the archive has two images of the name {name.familiar}",
+                    "save the one that is meant in an archive of its own",
                 )
 
 

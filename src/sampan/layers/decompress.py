@@ -220,7 +220,9 @@ def _xz(source: Source, head: bytes) -> Iterator[bytes]:
     try:
         import lzma
     except ImportError as error:
-        raise ProgramMissing("it is compressed with xz, and this Python has no decoder for it", "decompress it with unxz") from error
+        raise ProgramMissing(
+            "it is compressed with xz, and this Python has no decoder for it", "decompress it with unxz"
+        ) from error
     yield from _streams(source, head, lambda: lzma.LZMADecompressor(memlimit=_XZ_MEMORY), (lzma.LZMAError, EOFError), "xz")
 
 
