@@ -43,7 +43,7 @@ def is_tar(head: bytes) -> bool:
     block = head[:_BLOCK]
     if len(block) < _BLOCK:
         return False
-    if block[257:262] == b"ustar" or not block.strip(b"\0"):
+    if block[257:262] == b"ustar" or not head.strip(b"\0"):
         return True
     try:
         header.check_sum(block)
