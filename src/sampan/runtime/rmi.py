@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def remove(text: str, session: Session, *, force: bool = False) -> list[str]:
-    """Remove an image by a name, NAME@digest, an id or the beginning of one; what was removed, familiar.
+    """Remove an image by a name, NAME@digest, an id or the beginning of one; the references removed.
 
     By a name only this name goes, and with the last name the tree and the blobs unless something needs them, which is said as
     a notice. What leads to several names goes only by `force`, as in Docker. Raises `ImageNotFound`, `UsageError`.
@@ -53,4 +53,4 @@ def _remove_one(image: Image, session: Session) -> str:
     grace = gc.GRACE if is_shared(session.store.path) else 0
     gone = frozenset({image.chain, image.manifest, image.index, image.config, *mentioned})
     gc.collect(session.store, grace=grace, blob_grace=0, only=gone)
-    return _familiar(image)
+    return image.reference
