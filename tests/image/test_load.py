@@ -342,7 +342,7 @@ def manifest_with(members, **values) -> bytes:
 
 
 @pytest.mark.parametrize("case", [
-    "path of the configuration", "path of a layer", "absolute", "cut", "cut in the head", "wrong bytes", "wrong bytes oci", "too few layers",
+    "path of the configuration", "path of a layer", "absolute", "cut", "cut between members", "cut root", "cut in the head", "wrong bytes", "wrong bytes oci", "too few layers",
     "two of one name", "two of one name oci", "no configuration", "bad name", "not json", "parents in a circle", "no parent",
     "sparse", "layer with a way out",
 ])  # fmt: skip
@@ -360,6 +360,8 @@ def test_bad_archives_leave_nothing(case, tmp_path, session, tools, other):
         "path of a layer": (manifest_with(old, Layers=["../x", "y"]), LayerError, "leaves"),
         "absolute": (manifest_with(old, Layers=["/etc/passwd", "/etc/group"]), LayerError, "lacks"),
         "cut": (packed(old)[:3000], LayerError, "cut"),
+        "cut between members": (packed(old)[: 512 * 12], LayerError, "cut"),
+        "cut root": (forms.tarbytes.archive(forms.tarbytes.directory("bin"))[:512], LayerError, "cut"),
         "cut in the head": (packed(old)[:700], LayerError, "cut"),
         "wrong bytes": (spoil(old, layer_path, lambda data: data.replace(b"one", b"eno")), DigestMismatch, "digest"),
         "wrong bytes oci": (spoil(new, blob, lambda data: data.replace(b"one", b"eno")), DigestMismatch, "digest"),
@@ -376,8 +378,13 @@ def test_bad_archives_leave_nothing(case, tmp_path, session, tools, other):
             spoil(v1, jsons[0], lambda data: json.dumps({**json.loads(data), "parent": "f" * 64}).encode()), LayerError, "not in",
         ),
         "sparse": (
-            forms.tarbytes.archive(forms.tarbytes.pax(("GNU.sparse.map", "0,1"), ("GNU.sparse.size", "5"), ("GNU.sparse.name", "x")),
-                                   forms.tarbytes.file("x", b"a")), LayerError, "sparse",
+            packed([(name, data) for name, data in old if name != layer_path])[:-1024]
+            + forms.tarbytes.archive(
+                forms.tarbytes.pax(("GNU.sparse.map", "0,1"), ("GNU.sparse.size", "5"), ("GNU.sparse.name", layer_path)),
+                forms.tarbytes.file("x", b"a"),
+            ),
+            LayerError,
+            "neither a file nor",
         ),
         "layer with a way out": (packed(forms.docker_25([evil])), LayerError, "leaves the root"),
     }[case]  # fmt: skip

@@ -190,7 +190,7 @@ def test_any_change_is_applied_or_refused(text):
     assert all("=" in pair for pair in found["Env"])
 
 
-def test_import_of_what_is_no_archive(tmp_path, session):
+def test_import_of_what_is_no_archive(tmp_path, session, tools):
     for data, words in ((b"", "empty"), (b"PK\x03\x04" + bytes(600), "zip"), (b"\xfd7zXZ\0" + bytes(30), "xz data is damaged")):
         with pytest.raises((UsageError, LayerError), match=words):
             import_root(write(tmp_path / "x", data), "x:1", session=session)
@@ -201,6 +201,10 @@ def test_import_of_what_is_no_archive(tmp_path, session):
         import_root(str(tmp_path), "x:1", session=session)
     with pytest.raises(UsageError, match="by its digest"):
         import_root(str(tmp_path / "x"), f"x@sha256:{'0' * 64}", session=session)
+    with pytest.raises(LayerError, match="cut: it has no end"):
+        import_root(write(tmp_path / "x", BASE[:-1024]), "x:1", session=session)
+    with pytest.raises(UsageError, match="holds images"):
+        import_root(write(tmp_path / "x", packed(forms.docker_25([tools]))), "x:1", session=session)
     with pytest.raises(LayerError, match="leaves the root"):
         import_root(write(tmp_path / "x", archive(file("../x"))), "x:1", session=session)
     assert names.listing(session.store) == []

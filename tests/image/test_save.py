@@ -68,7 +68,7 @@ def test_the_docker_archive_has_both_sides(tmp_path, stocked, tools):
     found = contents(tmp_path / "saved")
     assert list(found)[:4] == ["oci-layout", "index.json", "manifest.json", "repositories"]
     items = json.loads(found["manifest.json"])
-    assert [item["RepoTags"] for item in items] == [["tools:1"], ["other:latest"]]
+    assert [item["RepoTags"] for item in items] == [[TOOLS], [ALIAS]]
     assert found[items[0]["Config"]] == tools.config
     assert [found[path] for path in items[0]["Layers"]] == [BASE, TOP]
     assert json.loads(found["repositories"])["tools"] == {"1": tools.diff_ids[-1].partition(":")[2]}

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from sampan.errors import UsageError
+from sampan.errors import LayerError, UsageError
 from sampan.image import docker_archive, docker_legacy
 from sampan.image.oci_archive import LayoutReader, is_layout
 from sampan.image.packed import check_distinct
@@ -18,7 +18,7 @@ from sampan.oci.digest import sha256_of
 
 if TYPE_CHECKING:
     from sampan.events import Notice
-    from sampan.image.members import Members
+    from sampan.image.members import Members, TarMembers
     from sampan.image.packed import PackedImage
     from sampan.oci.platform import Wanted
 
@@ -55,10 +55,28 @@ def _together(images: list[PackedImage], others: list[PackedImage], reader: Layo
     return [*found, *(other for other in others if sha256_of(other.config) not in reader.configs)]
 
 
+def images_of_archive(members: TarMembers, wanted: Wanted, notice: Notice) -> list[PackedImage] | None:
+    """As `images_of`; where the archive is cut, that is the reason for what is missing in it."""
+    try:
+        found = images_of(members, wanted, notice)
+    except LayerError:
+        check_whole(members)
+        raise
+    if found is None:
+        check_whole(members)
+    return found
+
+
+def check_whole(members: TarMembers) -> None:
+    """Raises `LayerError` if the archive has no end: no digest covers all of it, so that more may be missing."""
+    if not members.is_whole:
+        raise LayerError("the archive is cut: it has no end", "get it again; is the disk full where it was written?")
+
+
 def check_root(members: Members, shown: str) -> None:
     """Raises `UsageError` unless what is neither kind of archive looks like a root file system."""
     if not members.top & _ROOT:
         raise UsageError(
             f"{shown} has neither images nor a root file system in it",
-            f"`sampan import {shown} NAME` takes any tar archive as a root file system",
+            "`sampan import` takes any tar archive as a root file system",
         )

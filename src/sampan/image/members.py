@@ -116,7 +116,10 @@ class _FilePieces:
 
 
 class TarMembers:
-    """The table of an archive in a file that can be read at any place. It keeps the descriptor, which is the caller's."""
+    """The table of an archive in a file that can be read at any place. It keeps the descriptor, which is the caller's.
+
+    `is_whole` says whether the archive has its end.
+    """
 
     def __init__(self, descriptor: int) -> None:
         """Raises `LayerError` if the archive is damaged or hostile."""
@@ -137,13 +140,13 @@ class TarMembers:
                 self._parts.clear()
                 continue
             if entry.kind == FILE:
-                if reader.is_sparse:
-                    raise LayerError(f"its member {printable(name)} is a sparse file, which no archive of images has")
-                self._parts[name] = (reader.position, entry.size)
+                # A file with holes does not lie in one piece; in an archive of images there is none.
+                self._parts[name] = None if reader.is_sparse else (reader.position, entry.size)
             elif entry.kind in (SYMLINK, HARD_LINK):
                 self._parts[name] = self._goal(name, entry.target, entry.kind)
             elif entry.kind != DIRECTORY or name in self._parts:
                 self._parts[name] = None
+        self.is_whole = reader.is_whole
 
     @staticmethod
     def _goal(name: bytes, target: bytes, kind: str) -> bytes | None:

@@ -204,8 +204,11 @@ def _entries(images: Sequence[Saved]) -> list[dict[str, object]]:
 
 
 def _item(image: Saved) -> dict[str, object]:
-    """An image in `manifest.json`. A name by digest is none that Docker could give."""
-    tags = [name.familiar for name in image.names if name.digest is None]
+    """An image in `manifest.json`. A name by digest is none that Docker could give.
+
+    Names stand in full: podman takes a short one for an image of this machine (`localhost/debian:12`), Docker shortens them itself.
+    """
+    tags = [str(name) for name in image.names if name.digest is None]
     return {
         "Config": blob_path(image.manifest.config.digest),
         "RepoTags": tags or None,

@@ -13,7 +13,7 @@ import sys
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
-from sampan.errors import LayerError, UnsupportedContent, UsageError, printable
+from sampan.errors import UnsupportedContent, UsageError, printable
 from sampan.image import magic
 from sampan.image.members import DirectoryMembers
 from sampan.layers.decompress import ALL_METHODS, compression_of, decompressed
@@ -43,31 +43,36 @@ class Opened:
         return DirectoryMembers(self.descriptor)
 
 
+def shown(path: str) -> str:
+    """What an input is called in sentences."""
+    return "standard input" if path == STDIN else printable(path)
+
+
 @contextmanager
 def opened(path: str, store: Store, progress: Progress) -> Iterator[Opened]:
     """Open the file or directory `path`, or standard input for `-`.
 
     Raises `UsageError` for what is missing or is no archive, `LayerError` for damaged compressed data, `NoSpace`, `StoreError`.
     """
-    shown = "standard input" if path == STDIN else printable(path)
+    name = shown(path)
     descriptor = _open(path)
     try:
         status = os.fstat(descriptor)
         if stat.S_ISDIR(status.st_mode):
-            yield Opened(shown, descriptor, is_directory=True)
+            yield Opened(name, descriptor, is_directory=True)
             return
-        plain = _plain_archive(descriptor, status, shown)
+        plain = _plain_archive(descriptor, status, name)
         if plain:
-            yield Opened(shown, descriptor, is_directory=False)
+            yield Opened(name, descriptor, is_directory=False)
             return
         allowance = Allowance()
         source = _Stream(descriptor, progress, status.st_size if stat.S_ISREG(status.st_mode) else None, allowance)
         try:
-            kept = spool(source, allowance, store, shown)
+            kept = spool(source, allowance, store, name)
         finally:
             source.done()
         try:
-            yield Opened(shown, kept, is_directory=False)
+            yield Opened(name, kept, is_directory=False)
         finally:
             os.close(kept)
     finally:
@@ -89,23 +94,23 @@ def _open(path: str) -> int:
         raise UsageError(f"cannot open {printable(path)}: {error.strerror}") from error
 
 
-def _plain_archive(descriptor: int, status: os.stat_result, shown: str) -> bool:
+def _plain_archive(descriptor: int, status: os.stat_result, name: str) -> bool:
     """Whether it is a file to be read in place; raises `UsageError` if it is a file of another kind."""
     if not stat.S_ISREG(status.st_mode) or os.lseek(descriptor, 0, os.SEEK_CUR):
         return False  # a pipe, or a file that somebody has read the beginning of
     head = os.pread(descriptor, magic.HEAD, 0)
     if compression_of(head) in ("gzip", "zstd", "xz", "bzip2"):
         return False
-    check_tar(head, shown)
+    check_tar(head, name)
     return True
 
 
-def check_tar(head: bytes, shown: str) -> None:
+def check_tar(head: bytes, name: str) -> None:
     """Raises `UsageError` that says what it is unless a tar archive begins like this."""
     if not magic.is_tar(head):
         kind, hint = magic.wrong_kind(head)
         words = f"is {kind}, " if kind else "is " if head else "is empty, "
-        raise UsageError(f"{shown} {words}not an archive of images", hint)
+        raise UsageError(f"{name} {words}not an archive of images", hint)
 
 
 class _Stream:
@@ -126,7 +131,7 @@ class _Stream:
         self._task.done()
 
 
-def spool(source: Source, allowance: Allowance, store: Store, shown: str) -> int:
+def spool(source: Source, allowance: Allowance, store: Store, name: str) -> int:
     """Decompress the whole source into a file without a name; its descriptor.
 
     `allowance` has to be told what is read of the source. Raises as `opened`.
@@ -138,26 +143,24 @@ def spool(source: Source, allowance: Allowance, store: Store, shown: str) -> int
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             undo.callback(os.close, descriptor)
             os.unlink(path)
-            _fill(descriptor, decompressed(source, allowance, ALL_METHODS), shown)
+            _fill(descriptor, decompressed(source, allowance, ALL_METHODS), name)
         except OSError as error:
-            raise layout.failure(store, f"cannot keep the archive of {shown} while it is read", error) from error
+            raise layout.failure(store, f"cannot keep the archive of {name} while it is read", error) from error
         except UnsupportedContent as error:
-            raise UsageError(f"{shown}: it is compressed in a way that is not known", "decompress it first") from error
-        except LayerError as error:
-            raise error.about(shown) from None
+            raise UsageError(f"{name}: it is compressed in a way that is not known", "decompress it first") from error
         undo.pop_all()
     return descriptor
 
 
-def _fill(descriptor: int, pieces: Iterator[bytes], shown: str) -> None:
+def _fill(descriptor: int, pieces: Iterator[bytes], name: str) -> None:
     head = b""
     for piece in pieces:
         if len(head) < magic.HEAD:
             head += piece[: magic.HEAD]
             if len(head) >= magic.HEAD:
-                check_tar(head, shown)
+                check_tar(head, name)
         view = memoryview(piece)
         while view:
             view = view[os.write(descriptor, view) :]
     if len(head) < magic.HEAD:
-        check_tar(head, shown)
+        check_tar(head, name)

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from sampan.errors import SampanError, UsageError
 from sampan.image import rootfs
-from sampan.image.contents import check_root, images_of
+from sampan.image.contents import check_root, images_of, images_of_archive
 from sampan.image.load import Loader
 from sampan.image.members import TarMembers
 from sampan.image.packed import chosen
 from sampan.image.resolve import wanted_platform
-from sampan.image.spool import opened
+from sampan.image.spool import opened, shown
 from sampan.oci.reference import Reference
 from sampan.runtime.images import container_image
 
@@ -37,19 +37,17 @@ def load(
     selected = tuple(Reference.parse(text) for text in wanted)
     renamed = Reference.parse(name) if name is not None else None
     choice = wanted_platform(platform or session.settings.text("platform"))
-    with opened(path, session.store, session.progress) as source:
-        try:
+    loader = Loader(session.store, session.notice, session.progress, choice, keep_blobs=session.settings.flag("keep_blobs"))
+    try:
+        with opened(path, session.store, session.progress) as source:
             packed = chosen(_packed(source, choice, session), selected, source.shown)
             if renamed is not None:
                 packed = [_renamed(packed, renamed, source.shown)]
-            loader = Loader(
-                session.store, session.notice, session.progress, choice, keep_blobs=session.settings.flag("keep_blobs")
-            )
             return [container_image(session.store, image) for image in loader.load(packed)]
-        except SampanError as error:
-            if isinstance(error, UsageError):
-                raise
-            raise error.about(f"cannot load {source.shown}") from error.__cause__
+    except UsageError:
+        raise
+    except SampanError as error:
+        raise error.about(f"cannot load {shown(path)}") from error.__cause__
 
 
 def _packed(source: Opened, choice: Wanted, session: Session) -> list[PackedImage]:
@@ -61,7 +59,7 @@ def _packed(source: Opened, choice: Wanted, session: Session) -> list[PackedImag
             )
         return found
     members = TarMembers(source.descriptor)
-    found = images_of(members, choice, session.notice)
+    found = images_of_archive(members, choice, session.notice)
     if found is None:
         check_root(members, source.shown)
         return [rootfs.packed(source, rootfs.configuration({}, choice.platform), ())]

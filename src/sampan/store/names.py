@@ -89,7 +89,7 @@ def put(store: Store, image: Image) -> None:
     try:
         layout.create(store)
         records.write(path_of(store, image.reference), store.temporary("name"), document)
-        if image.is_named:
+        if image.is_named and image.config:
             records.remove_if_there(path_of(store, image.config))
         _update_index(store)
     except OSError as error:
