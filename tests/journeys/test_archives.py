@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import subprocess
 import tarfile
+import time
 
 import pytest
 
@@ -338,3 +340,40 @@ def test_a_reader_that_goes_away(stocked):
     words = process.stderr.read()
     process.stderr.close()
     assert (process.wait(), words) == (141, b"")
+
+
+# Several at once, and killed ones
+
+
+@pytest.fixture(scope="session")
+def machine_archive(shared_sampan, tmp_path_factory):
+    """The machine image as a docker-archive: large enough to be caught in the middle."""
+    path = tmp_path_factory.mktemp("machine") / "machine.tar"
+    shared_sampan.good("save", "-o", path, shared_sampan.image)
+    return path
+
+
+def test_many_load_the_same_archive_at_once(machine_archive, shared_sampan, sampan):
+    running = [sampan.popen("load", "-i", str(machine_archive), stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(6)]
+    for process in running:
+        out, err = process.communicate(timeout=120)
+        assert (process.returncode, out.decode().partition("@")[0]) == (0, shared_sampan.image), err
+    assert sampan.good("store", "fsck", "--contents").out == b""
+    assert len(os.listdir(sampan.home / "trees")) == 1
+
+
+def test_a_killed_load_leaves_a_store_that_works(machine_archive, shared_sampan, sampan):
+    begin = time.monotonic()
+    sampan.good("load", "-i", machine_archive)
+    whole = time.monotonic() - begin
+    chance = random.Random(1)
+    for _ in range(5):
+        sampan.good("rmi", shared_sampan.image)
+        process = sampan.popen("load", "-i", str(machine_archive), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(chance.uniform(0.05, whole))
+        process.kill()
+        process.wait()
+        assert sampan.good("store", "fsck", "--contents").out == b""
+        sampan.good("load", "-i", machine_archive)
+    assert sampan.good("verify", shared_sampan.image).out == b""
+    assert [name for name in os.listdir(sampan.home / "tmp") if "tree" in name or "blob" in name] == []
