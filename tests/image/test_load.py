@@ -9,6 +9,7 @@ import json
 import lzma
 import os
 import sys
+import time
 
 import pytest
 
@@ -436,3 +437,39 @@ def test_bombs_are_bounded(tmp_path, session, monkeypatch):
     with pytest.raises(LayerError, match="1000 times"):
         load(str(layout.path), session=session)
     assert names.listing(session.store) == []
+
+
+def test_small_archives_that_would_cost_much(tmp_path, session, tools):
+    """Bounded in time and memory: deep names, many images that share a large document, many names."""
+    begin = time.monotonic()
+    old = forms.docker_1_10([tools])
+    item = json.loads(dict(old)["manifest.json"])[0]
+    big = json.dumps({**json.loads(tools.config), "x": "y" * (3 << 20)}).encode()
+    for items, expected, words in (
+        ([{**item, "Config": "a/" * 1_000_000}], LayerError, "not in the archive"),
+        ([{**item, "Layers": ["b/" * 900_000, "c"]}], LayerError, "lacks"),
+        ([item] * 1001, ProtocolError, "at most 1000"),
+        ([{**item, "RepoTags": [f"x:{n}" for n in range(10_001)]}], ProtocolError, "at most 10000"),
+        (
+            [{**item, "Config": "big", "RepoTags": [f"x:{n}"]} for n in range(900)] + [{"Config": "no"}],
+            LayerError,
+            "not in the archive",
+        ),
+    ):
+        members = {**dict(old), "manifest.json": json.dumps(items).encode(), "big": big}
+        with pytest.raises(expected, match=words):
+            loaded(tmp_path, session, packed(list(members.items())))
+    documents = {f"{n}.json": b" " * (4 << 20) for n in range(17)}
+    members = {**documents, "manifest.json": json.dumps([{"Config": name} for name in documents]).encode()}
+    with pytest.raises((LayerError, ProtocolError)):
+        loaded(tmp_path, session, packed(list(members.items())))
+    assert time.monotonic() - begin < 20
+    assert names.listing(session.store) == []
+
+
+def test_an_archive_without_images(tmp_path, session):
+    with pytest.raises(UsageError, match="lists no images"):
+        loaded(tmp_path, session, packed([("manifest.json", b"[]")]))
+    layout = Layout(tmp_path / "layout")
+    with pytest.raises(UsageError, match="lists no images"):
+        load(str(layout.path), session=session)

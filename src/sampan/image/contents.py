@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from sampan.errors import LayerError, UsageError
 from sampan.image import docker_archive, docker_legacy
+from sampan.image.members import Documents
 from sampan.image.oci_archive import LayoutReader, is_layout
 from sampan.image.packed import check_distinct
 from sampan.oci.digest import sha256_of
@@ -31,17 +32,18 @@ def images_of(members: Members, wanted: Wanted, notice: Notice) -> list[PackedIm
     Raises `ProtocolError`, `DigestMismatch`, `LayerError`, `UnsupportedContent`, `NotAtRegistry`.
     """
     is_docker = docker_archive.is_docker_archive(members)
+    documents = Documents(members)
     if is_layout(members):
-        reader = LayoutReader(members, wanted)
+        reader = LayoutReader(documents, wanted)
         images = reader.images()
         for error in reader.passed_over:
             notice.warn(f"passed over: {error.sentence}")
         if is_docker:
-            images = _together(images, docker_archive.images_of(members, all_there=False), reader)
+            images = _together(images, docker_archive.images_of(documents, all_there=False), reader)
     elif is_docker:
-        images = docker_archive.images_of(members, all_there=True)
+        images = docker_archive.images_of(documents, all_there=True)
     elif docker_legacy.is_legacy_archive(members):
-        images = docker_legacy.images_of(members)
+        images = docker_legacy.images_of(documents)
     else:
         return None
     check_distinct(images)

@@ -10,16 +10,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sampan.errors import LayerError, ProtocolError, printable
-from sampan.image.members import read_member
-from sampan.image.packed import MAX_IMAGES, PackedImage, PackedLayer, parse_name
+from sampan.image.packed import PackedImage, PackedLayer, parse_name
 from sampan.layers.limits import MAX_LAYERS
 from sampan.oci.config import ImageConfig
 from sampan.oci.document import read_document, read_list, text_of, texts_of
 
 if TYPE_CHECKING:
-    from sampan.image.members import Members
+    from sampan.image.members import Documents, Members
+    from sampan.oci.digest import Digest
 
 MANIFEST = "manifest.json"
+MAX_ITEMS = 1000
+"""Images in `manifest.json`: they may share a large configuration, so that many cost little to write and much to read."""
 _WHAT = f"the archive's {MANIFEST}"
 
 
@@ -29,32 +31,34 @@ def is_docker_archive(members: Members) -> bool:
     return part is not None and part.head(64).lstrip().startswith((b"[", b"null"))
 
 
-def images_of(members: Members, *, all_there: bool) -> list[PackedImage]:
+def images_of(documents: Documents, *, all_there: bool) -> list[PackedImage]:
     """The images that `manifest.json` lists, in its order.
 
     Unless all have to be there, those without their configuration in the archive are left out: they are for platforms that
     were not saved. Raises `ProtocolError` for what is malformed, `LayerError` for what is missing or leaves the archive.
     """
-    data = read_member(members, MANIFEST)
+    data = documents.read(MANIFEST)
     items = read_list(data, _WHAT) if data is not None else []
-    if len(items) > MAX_IMAGES:
-        raise ProtocolError(f"{_WHAT} lists {len(items)} images; at most {MAX_IMAGES} are accepted")
+    if len(items) > MAX_ITEMS:
+        raise ProtocolError(f"{_WHAT} lists {len(items)} images; at most {MAX_ITEMS} are accepted")
     found = []
+    known: dict[str, tuple[Digest, ...]] = {}  # diff_ids by the path of the configuration, which images may share
     for number, item in enumerate(items, 1):
         what = f"image {number} of {_WHAT}"
         path = text_of(item, "Config", what)
-        config = read_member(members, path) if path else None
+        config = documents.read(path) if path else None
         if config is not None:
-            found.append(_image(members, item, config, what))
+            if path not in known:
+                shown = f"the configuration of {what}"
+                known[path] = ImageConfig.from_document(read_document(config, shown), shown).diff_ids
+            found.append(_image(documents.members, item, config, known[path], what))
         elif all_there:
             raise LayerError(f"{what} has its configuration in {printable(path[:200])!r}, which is not in the archive")
     return found
 
 
-def _image(members: Members, item: dict[str, object], config: bytes, what: str) -> PackedImage:
+def _image(members: Members, item: dict[str, object], config: bytes, diff_ids: tuple[Digest, ...], what: str) -> PackedImage:
     names = tuple(parse_name(text) for text in texts_of(item, "RepoTags", what))
-    shown = f"the configuration of {names[0].familiar if names else what}"
-    diff_ids = ImageConfig.from_document(read_document(config, shown), shown).diff_ids
     paths = texts_of(item, "Layers", what)
     if len(paths) != len(diff_ids):
         raise ProtocolError(f"{what} has {len(paths)} layers, but its configuration names {len(diff_ids)}")

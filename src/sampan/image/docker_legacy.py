@@ -10,13 +10,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sampan.errors import LayerError, ProtocolError, printable
-from sampan.image.members import read_member
-from sampan.image.packed import PackedImage, PackedLayer, parse_name
+from sampan.image.packed import MAX_IMAGES, PackedImage, PackedLayer, parse_name
 from sampan.layers.limits import MAX_LAYERS
 from sampan.oci.document import map_of, read_document, text_map_of, text_of, texts_of
 
 if TYPE_CHECKING:
-    from sampan.image.members import Members
+    from sampan.image.members import Documents, Members
     from sampan.oci.reference import Reference
 
 REPOSITORIES = "repositories"
@@ -48,11 +47,14 @@ def _ids(members: Members) -> list[str]:
     return sorted(id for id in found if "/" not in id and f"{id}/{_JSON}" in names)
 
 
-def images_of(members: Members) -> list[PackedImage]:
+def images_of(documents: Documents) -> list[PackedImage]:
     """The images with their names, and those that have none. Raises `ProtocolError`, `LayerError`."""
-    described = {id: _described(members, id) for id in _ids(members)}
+    ids = _ids(documents.members)
+    if len(ids) > MAX_IMAGES:
+        raise ProtocolError(f"the archive has {len(ids)} layers; at most {MAX_IMAGES} are accepted")
+    described = {id: _described(documents, id) for id in ids}
     names: dict[str, list[Reference]] = {}
-    data = read_member(members, REPOSITORIES)
+    data = documents.read(REPOSITORIES)
     repositories = read_document(data, _WHAT) if data is not None else {}
     for name in repositories:
         for tag, id in text_map_of(repositories, name, _WHAT).items():
@@ -61,33 +63,32 @@ def images_of(members: Members) -> list[PackedImage]:
             names.setdefault(id, []).append(parse_name(f"{name}:{tag}"))
     parents = {text_of(document, "parent", id) for id, document in described.items()}
     tops = [*names, *(id for id in described if id not in parents and id not in names)]
-    return [_image(members, described, id, tuple(names.get(id, ()))) for id in tops]
+    return [_image(documents.members, described, id, tuple(names.get(id, ()))) for id in tops]
 
 
-def _described(members: Members, id: str) -> dict[str, object]:
-    data = read_member(members, f"{id}/{_JSON}")
+def _described(documents: Documents, id: str) -> dict[str, object]:
+    data = documents.read(f"{id}/{_JSON}")
     if data is None:
         raise LayerError(f"the layer {printable(id[:12])} of the archive has no {_JSON}")
     return read_document(data, f"{printable(id[:12])}/{_JSON} of the archive")
 
 
 def _image(members: Members, described: dict[str, dict[str, object]], id: str, names: tuple[Reference, ...]) -> PackedImage:
-    chain: list[str] = []
+    chain: dict[str, None] = {}  # in order, and quick to ask
     here = id
     while here:
         if here in chain or len(chain) > MAX_LAYERS:
             raise ProtocolError(f"the layers of {printable(id[:12])} in the archive go round in a circle, or are too many")
         if here not in described:
             raise LayerError(f"the layer {printable(here[:64])!r} below {printable(id[:12])} is not in the archive")
-        chain.append(here)
+        chain[here] = None
         here = text_of(described[here], "parent", f"{printable(here[:12])}/{_JSON}")
-    chain.reverse()
     top = described[id]
     base: dict[str, object] = {key: top[key] for key in _KEPT if top.get(key) is not None}
     base.setdefault("os", "linux")
     base.setdefault("architecture", "amd64")
-    base["history"] = [_step(described[one], f"{printable(one[:12])}/{_JSON}") for one in chain]
-    layers = tuple(PackedLayer(members.find(f"{one}/{_LAYER}"), f"layer {printable(one[:12])}") for one in chain)
+    base["history"] = [_step(described[one], f"{printable(one[:12])}/{_JSON}") for one in reversed(chain)]
+    layers = tuple(PackedLayer(members.find(f"{one}/{_LAYER}"), f"layer {printable(one[:12])}") for one in reversed(chain))
     return PackedImage(names, layers, config_base=base, label=printable(id[:12]))
 
 

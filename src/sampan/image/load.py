@@ -91,19 +91,23 @@ class Loader:
         `LayerError`, `ProtocolError`, `UnsupportedContent`, `NoSpace`, `StoreError`.
         """
         with Lease(self.store) as lease:
-            images = [image for one in packed for image in self._records(one, self._bring(lease, one))]
-            for image in images:
-                names.put(self.store, image)
+            fields = [self._bring(lease, one) for one in packed]
+            images = self._records(packed, fields)
+            names.put_all(self.store, images)
         return images
 
-    def _records(self, packed: PackedImage, image: dict[str, str | int]) -> list[Image]:
-        references = [str(name) for name in packed.names]
-        if not references:
-            for known in names.listing(self.store):
-                if known.manifest == image["manifest"]:
-                    return [known]
-            references = [str(image["config"])]
-        return [Image(**{**image, "reference": reference}) for reference in references]
+    def _records(self, packed: Sequence[PackedImage], fields: Sequence[dict[str, str | int]]) -> list[Image]:
+        """The records to be written: one for each name, and one for each image that nothing names."""
+        named = [Image(**{**values, "reference": str(name)}) for one, values in zip(packed, fields) for name in one.names]
+        if all(one.names for one in packed):
+            return named
+        known = {image.manifest: image for image in [*names.listing(self.store), *named]}
+        unnamed: dict[str | int, Image] = {}
+        for one, values in zip(packed, fields):
+            if not one.names:
+                image = Image(**{**values, "reference": values["config"]})
+                unnamed[values["config"]] = known.get(image.manifest, image)
+        return [*named, *unnamed.values()]
 
     def _bring(self, lease: Lease, packed: PackedImage) -> dict[str, str | int]:
         """Store the blobs and the tree; the fields of the image's record."""

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Protocol
 from sampan.errors import LayerError, StoreError, UsageError, printable
 from sampan.layers import beneath
 from sampan.layers.entry import DIRECTORY, FILE, HARD_LINK, SYMLINK, clean
-from sampan.layers.limits import Allowance
+from sampan.layers.limits import MAX_PATH, Allowance
 from sampan.layers.read import TarReader
 from sampan.oci.document import MAX_BYTES
 
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 MAX_MEMBERS = 100_000
 MAX_LINKS = 40
+MAX_DOCUMENTS = 64 << 20
+"""Bytes of all the documents of one archive: they are held in memory until it is loaded."""
 _PIECE = 32 << 10  # a header, and mostly what is left of a small member with the next header
 
 
@@ -82,14 +84,29 @@ class Members(Protocol):
         """The names at the top, directories included."""
 
 
-def read_member(members: Members, name: str, limit: int = MAX_BYTES) -> bytes | None:
-    """The content of a small file; `None` if there is none. Raises `LayerError` if it has more than `limit` bytes."""
-    part = members.find(name)
-    if part is None:
-        return None
-    if part.size > limit:
-        raise LayerError(f"its member {printable(name)} has {part.size} bytes; at most {limit} are accepted")
-    return b"".join(part.pieces())
+class Documents:
+    """The small files of an archive, each read once, however many images name it."""
+
+    def __init__(self, members: Members) -> None:
+        self.members = members
+        self._known: dict[str, bytes | None] = {}
+        self._left = MAX_DOCUMENTS
+
+    def read(self, name: str) -> bytes | None:
+        """The content of a file; `None` if there is none. Raises `LayerError` if it is too large for a document."""
+        if name not in self._known:
+            part = self.members.find(name)
+            if part is not None:
+                self._check(name, part.size)
+            self._known[name] = None if part is None else b"".join(part.pieces())
+        return self._known[name]
+
+    def _check(self, name: str, size: int) -> None:
+        if size > MAX_BYTES:
+            raise LayerError(f"its member {printable(name[:200])} has {size} bytes; at most {MAX_BYTES} are accepted")
+        self._left -= size
+        if self._left < 0:
+            raise LayerError(f"the documents of its images are larger than {MAX_DOCUMENTS} bytes in all")
 
 
 class _FilePieces:
@@ -161,7 +178,10 @@ class TarMembers:
     def find(self, name: str) -> Part | None:
         """The part of a member."""
         here = clean(os.fsencode(name))
+        name = name[:200]  # for sentences
         for _ in range(MAX_LINKS):
+            if len(here) > MAX_PATH:
+                return None
             found = self._parts.get(here)
             if isinstance(found, tuple):
                 return Part(lambda: os.dup(self._descriptor), *found)
@@ -204,10 +224,11 @@ class DirectoryMembers:
     def find(self, name: str) -> Part | None:
         """The part that is a whole file."""
         path = clean(os.fsencode(name))
+        name = name[:200]  # for sentences
         try:
             descriptor = self._opened(path)
         except OSError as error:
-            if error.errno in (errno.ENOENT, errno.ENOTDIR):
+            if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG):
                 return None
             raise UsageError(f"cannot read {printable(name)} in it: {error.strerror}") from error
         try:

@@ -22,7 +22,6 @@ from sampan.errors import (
     UnsupportedContent,
     printable,
 )
-from sampan.image.members import read_member
 from sampan.image.packed import MAX_IMAGES, Document, PackedImage, PackedLayer
 from sampan.oci.config import ImageConfig
 from sampan.oci.descriptor import Descriptor
@@ -35,7 +34,7 @@ from sampan.oci.reference import Reference
 from sampan.oci.select import select
 
 if TYPE_CHECKING:
-    from sampan.image.members import Members
+    from sampan.image.members import Documents, Members
     from sampan.oci.digest import Digest
     from sampan.oci.manifest import ManifestOrIndex
     from sampan.oci.platform import Wanted
@@ -59,8 +58,9 @@ def blob_path(digest: Digest) -> str:
 class LayoutReader:
     """Reads the images of one layout. `passed_over` says what was no image; `configs` are those of all platforms that are there."""
 
-    def __init__(self, members: Members, wanted: Wanted) -> None:
-        self._members = members
+    def __init__(self, documents: Documents, wanted: Wanted) -> None:
+        self._documents = documents
+        self._members = documents.members
         self._wanted = wanted
         self.configs: set[Digest] = set()
         self.passed_over: list[UnsupportedContent] = []
@@ -71,7 +71,7 @@ class LayoutReader:
         Raises `ProtocolError`, `DigestMismatch`, `LayerError`, `UnsupportedContent` if nothing in it is an image, and
         `NotAtRegistry` that lists the platforms if several are there and none fits.
         """
-        index = parse_manifest(read_member(self._members, INDEX) or b"", _WHAT, expected=OCI_INDEX)
+        index = parse_manifest(self._documents.read(INDEX) or b"", _WHAT, expected=OCI_INDEX)
         if not isinstance(index, Index):
             raise ProtocolError(f"{_WHAT} is no index")
         if len(index.manifests) > MAX_IMAGES:
@@ -82,24 +82,35 @@ class LayoutReader:
         groups: dict[Reference | int, dict[Digest, Descriptor]] = {}
         for at, entry in enumerate(present.manifests):
             groups.setdefault(_name_of(entry) or at, {}).setdefault(entry.digest, entry)
-        found = []
+        # Names that stand for the same entries are names of one image, which is read once.
+        found: dict[tuple[Digest, ...], PackedImage | None] = {}
         for name, entries in groups.items():
-            try:
-                found.append(self._image(name if isinstance(name, Reference) else None, list(entries.values())))
-            except UnsupportedContent as error:
-                self.passed_over.append(error)
-        if self.passed_over and not found:
+            key = tuple(entries)
+            names = (name,) if isinstance(name, Reference) else ()
+            if key not in found:
+                found[key] = self._image_or_none(names, list(entries.values()))
+            elif (known := found[key]) is not None:
+                found[key] = replace(known, names=(*known.names, *names))
+        images = [image for image in found.values() if image is not None]
+        if self.passed_over and not images:
             raise self.passed_over[0]
-        return _merged(found)
+        return _merged(images)
+
+    def _image_or_none(self, names: tuple[Reference, ...], entries: list[Descriptor]) -> PackedImage | None:
+        try:
+            return self._image(names, entries)
+        except UnsupportedContent as error:
+            self.passed_over.append(error)
+            return None
 
     def _present(self, index: Index) -> Index:
         """The index without attestations and without what the archive has not."""
         there = (e for e in index.manifests if not e.is_attestation and self._members.find(blob_path(e.digest)) is not None)
         return Index(index.media_type, tuple(there), index.annotations)
 
-    def _image(self, name: Reference | None, entries: list[Descriptor]) -> PackedImage:
+    def _image(self, names: tuple[Reference, ...], entries: list[Descriptor]) -> PackedImage:
         """The image that entries of one name stand for."""
-        shown = name.familiar if name is not None else _label(entries[0]) or f"the image {entries[0].digest.short}"
+        shown = names[0].familiar if names else _label(entries[0]) or f"the image {entries[0].digest.short}"
         kinds = ["index" if entry.media_type in INDEXES else str(entry.platform) for entry in entries]
         if len(set(kinds)) < len(kinds):
             raise ProtocolError(
@@ -111,7 +122,7 @@ class LayoutReader:
         if manifest is None:
             raise ProtocolError(f"{shown} leads to an index where its index says that there is an image")
         index = self._document(entries[0], shown) if len(entries) == 1 and kinds[0] == "index" else None
-        return self._packed(chosen, manifest, PackedImage((name,) if name else (), (), index=index, label=shown))
+        return self._packed(chosen, manifest, PackedImage(names, (), index=index, label=shown))
 
     def _chosen(self, entries: list[Descriptor], leaves: dict[Digest, Manifest], shown: str) -> Descriptor:
         try:
@@ -145,7 +156,7 @@ class LayoutReader:
         return self._present(document) if isinstance(document, Index) else document
 
     def _content(self, entry: Descriptor, shown: str) -> bytes:
-        data = read_member(self._members, blob_path(entry.digest))
+        data = self._documents.read(blob_path(entry.digest))
         if data is None:
             raise LayerError(f"{shown} needs the blob {entry.digest.short}, which is not in the archive")
         verify(data, entry.digest, entry.size if entry.size >= 0 else None, f"the blob {entry.digest.short} of {shown}")

@@ -9,13 +9,14 @@ from sampan.errors import BadReference, ProtocolError, UsageError, printable
 from sampan.oci.reference import Reference
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping, Sequence
 
     from sampan.image.members import Part
     from sampan.oci.descriptor import Descriptor
     from sampan.oci.digest import Digest
 
 MAX_IMAGES = 10_000
+MAX_NAMES = 10_000
 
 
 @dataclass(frozen=True)
@@ -72,9 +73,12 @@ def parse_name(text: str) -> Reference:
         raise ProtocolError(f"the archive names an image {printable(text[:100])!r}, which is no reference") from error
 
 
-def check_distinct(images: Iterable[PackedImage]) -> None:
-    """Raises `ProtocolError` if two different images of an archive have the same name."""
+def check_distinct(images: Sequence[PackedImage]) -> None:
+    """Raises `ProtocolError` if two different images of an archive have the same name, or if there are too many names."""
     seen: dict[Reference, PackedImage] = {}
+    count = sum(len(image.names) for image in images)
+    if count > MAX_NAMES:
+        raise ProtocolError(f"the archive has {count} names of images; at most {MAX_NAMES} are accepted")
     for image in images:
         for name in image.names:
             other = seen.setdefault(name, image)

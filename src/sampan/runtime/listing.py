@@ -53,11 +53,14 @@ def listed(session: Session, name: str | None = None, filters: Sequence[str] = (
     """The images of all stores, newest first; with `name` only those whose familiar or full name it is.
 
     `filters` are texts KEY=VALUE: `reference` (a pattern), `dangling` (true or false), `label` (NAME or NAME=VALUE), `before` and
-    `since` (an image). Several values of `reference` widen, everything else narrows. Raises `UsageError`, `ImageNotFound`.
+    `since` (an image). Several values of `reference` widen, everything else narrows. Raises `BadReference`, `UsageError`,
+    `ImageNotFound`.
     """
+    wanted = None if name is None else Reference.parse(name)
     found = [Listed(image, store) for store in session.stores() for image in names.listing(store)]
-    if name is not None:
-        found = [entry for entry in found if _has_name(entry, name)]
+    if name is not None and wanted is not None:
+        is_exact = wanted.digest is not None or ":" in name.rpartition("/")[2]
+        found = [entry for entry in found if _has_name(entry, wanted, is_exact)]
     for keep in _filters(filters, session):
         found = [entry for entry in found if keep(entry)]
     return sorted(found, key=lambda entry: entry.pulled, reverse=True)
@@ -70,12 +73,10 @@ def images(session: Session | None = None) -> list[Listed]:
     return listed(session or default_session())
 
 
-def _has_name(entry: Listed, text: str) -> bool:
-    wanted = Reference.parse(text)
-    exact = wanted.digest is not None or ":" in text.rpartition("/")[2]
+def _has_name(entry: Listed, wanted: Reference, is_exact: bool) -> bool:
     if entry.reference is None:
         return False
-    return entry.reference == str(wanted) if exact else Reference.parse(entry.reference).name == wanted.name
+    return entry.reference == str(wanted) if is_exact else Reference.parse(entry.reference).name == wanted.name
 
 
 # Filters

@@ -41,6 +41,8 @@ def load(
     try:
         with opened(path, session.store, session.progress) as source:
             packed = chosen(_packed(source, choice, session), selected, source.shown)
+            if not packed:
+                raise UsageError(f"{source.shown} lists no images", "save them again")
             if renamed is not None:
                 packed = [_renamed(packed, renamed, source.shown)]
             return [container_image(session.store, image) for image in loader.load(packed)]

@@ -12,6 +12,8 @@ from sampan.store import layout, records
 
 TYPE_CHECKING = False  # `typing` costs 6 ms; type checkers know this name
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sampan.store.layout import Store
 
 _PLAIN = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-")
@@ -82,18 +84,30 @@ def find(store: Store, reference: str) -> Image | None:
 
 def put(store: Store, image: Image) -> None:
     """Let the image's reference stand for it from now on. Raises `StoreError`, `NoSpace`."""
+    put_all(store, (image,))
+
+
+def put_all(store: Store, images: Sequence[Image]) -> None:
+    """The same for several references; the list for other tools is written once. Raises `StoreError`, `NoSpace`."""
+    reference = ""
+    try:
+        layout.create(store)
+        for image in images:
+            reference = image.reference
+            _put(store, image)
+        _update_index(store)
+    except OSError as error:
+        raise layout.failure(store, f"cannot store the name {reference}", error) from error
+
+
+def _put(store: Store, image: Image) -> None:
     document: dict[str, object] = {"format": records.FORMAT, "reference": image.reference}
     for name in ("manifest", "config", "chain", "platform", "media_type", "size", "unpacked"):
         document[name] = getattr(image, name)
     document.update(index=image.index or None, created=image.created, pulled=image.pulled)
-    try:
-        layout.create(store)
-        records.write(path_of(store, image.reference), store.temporary("name"), document)
-        if image.is_named and image.config:
-            records.remove_if_there(path_of(store, image.config))
-        _update_index(store)
-    except OSError as error:
-        raise layout.failure(store, f"cannot store the name {image.reference}", error) from error
+    records.write(path_of(store, image.reference), store.temporary("name"), document)
+    if image.is_named and image.config:
+        records.remove_if_there(path_of(store, image.config))
 
 
 def remove(store: Store, reference: str) -> bool:
