@@ -268,6 +268,25 @@ def test_what_is_no_image_is_passed_over(tmp_path, session):
     assert "Helm chart" in session.notice.said[0]
 
 
+def test_indexes_in_indexes(tmp_path, session):
+    """As deep and as often as it makes sense, beside artifacts, and no further."""
+    layout = oci(tmp_path)
+    image = layout.image([layer([file("a")])], platform="linux/s390x")
+    chart = layout.document({}, "application/vnd.cncf.helm.config.v1+json")
+    manifest = {"schemaVersion": 2, "mediaType": forms.TYPES["oci"]["manifest"], "config": chart, "layers": []}
+    artifact = layout.document(manifest, manifest["mediaType"])
+    unknown = layout.document({"schemaVersion": 2}, "application/vnd.example.thing+json")
+    nested = layout.index([artifact, unknown, image, image])
+    layout.tag("x:1", layout.index([nested] * 500))
+    (found,) = load(str(layout.path), session=session)
+    assert (found.reference, found.platform) == ("docker.io/library/x:1", "linux/s390x")
+    for _ in range(30):
+        nested = layout.index([nested] * 200)
+    layout.tag("x:1", nested)
+    with pytest.raises(ProtocolError, match="nests more than 4"):
+        load(str(layout.path), session=session)
+
+
 def test_a_root_file_system_is_one_layer(tmp_path, new_session):
     data = gzip.compress(BASE)
     (found,) = loaded(tmp_path, new_session("a"), data).values()

@@ -24,17 +24,17 @@ from sampan.errors import (
 )
 from sampan.image.packed import MAX_IMAGES, Document, PackedImage, PackedLayer
 from sampan.oci.config import ImageConfig
-from sampan.oci.descriptor import Descriptor
 from sampan.oci.digest import verify
 from sampan.oci.document import read_document
 from sampan.oci.manifest import Index, Manifest, parse_manifest
 from sampan.oci.mediatypes import INDEXES, OCI_INDEX
 from sampan.oci.platform import Platform
 from sampan.oci.reference import Reference
-from sampan.oci.select import select
+from sampan.oci.select import MAX_NESTING, select
 
 if TYPE_CHECKING:
     from sampan.image.members import Documents, Members
+    from sampan.oci.descriptor import Descriptor
     from sampan.oci.digest import Digest
     from sampan.oci.manifest import ManifestOrIndex
     from sampan.oci.platform import Wanted
@@ -116,40 +116,47 @@ class LayoutReader:
             raise ProtocolError(
                 f"the archive has two images of the name {shown}", "save the one that is meant in an archive of its own"
             )
-        leaves = self._leaves(Index(OCI_INDEX, tuple(entries), {}), shown, set())
-        chosen = self._chosen(entries, leaves, shown)
-        manifest = leaves.get(chosen.digest)
-        if manifest is None:
-            raise ProtocolError(f"{shown} leads to an index where its index says that there is an image")
+        leaves: dict[Digest, tuple[Descriptor, Manifest]] = {}
+        self._collect(Index(OCI_INDEX, tuple(entries), {}), shown, leaves, set())
+        chosen = self._chosen(leaves, shown)
         index = self._document(entries[0], shown) if len(entries) == 1 and kinds[0] == "index" else None
-        return self._packed(chosen, manifest, PackedImage(names, (), index=index, label=shown))
+        return self._packed(*leaves[chosen.digest], PackedImage(names, (), index=index, label=shown))
 
-    def _chosen(self, entries: list[Descriptor], leaves: dict[Digest, Manifest], shown: str) -> Descriptor:
+    def _chosen(self, leaves: dict[Digest, tuple[Descriptor, Manifest]], shown: str) -> Descriptor:
+        """The entry that fits best among the images; among all if there is none, so that the error says what there is."""
+        images = [entry for entry, manifest in leaves.values() if _is_image(manifest)]
+        offered = images or [entry for entry, _ in leaves.values()]
         try:
-            return select(Index(OCI_INDEX, tuple(entries), {}), self._wanted, lambda e: self._nested(e, shown), shown)
+            return select(Index(OCI_INDEX, tuple(offered), {}), self._wanted, lambda entry: leaves[entry.digest][1], shown)
         except NotAtRegistry:
-            if len(leaves) != 1 or self._wanted.strict:
+            if len(images) != 1 or self._wanted.strict:
                 raise
             # The only one is taken though it is for another machine, as Docker does: it may be there to be passed on.
-            digest, manifest = next(iter(leaves.items()))
-            return Descriptor(manifest.media_type, digest, -1)
+            return images[0]
 
-    def _leaves(self, index: Index, shown: str, seen: set[Digest]) -> dict[Digest, Manifest]:
-        """All images that are there, through indexes in indexes; what is no image is left out."""
-        found: dict[Digest, Manifest] = {}
+    def _collect(
+        self, index: Index, shown: str, leaves: dict[Digest, tuple[Descriptor, Manifest]], seen: set[Digest], depth: int = 0
+    ) -> None:
+        """All manifests that are there, through indexes in indexes; beside others, what is no manifest is left out."""
+        if depth > MAX_NESTING:
+            raise ProtocolError(f"{shown} nests more than {MAX_NESTING} levels of indexes")
         for entry in index.manifests:
             if entry.digest in seen:
                 continue
             seen.add(entry.digest)
-            document = self._nested(entry, shown)
+            if len(seen) > MAX_IMAGES:
+                raise ProtocolError(f"{shown} leads to more than {MAX_IMAGES} images")
+            try:
+                document = self._nested(entry, shown)
+            except UnsupportedContent:
+                if depth == 0:
+                    raise
+                continue
             if isinstance(document, Index):
-                if len(seen) > MAX_IMAGES:
-                    raise ProtocolError(f"{shown} leads to more than {MAX_IMAGES} images")
-                found.update(self._leaves(document, shown, seen))
+                self._collect(document, shown, leaves, seen, depth + 1)
             else:
-                found[entry.digest] = document
+                leaves[entry.digest] = entry, document
                 self.configs.add(document.config.digest)
-        return found
 
     def _nested(self, entry: Descriptor, shown: str) -> ManifestOrIndex:
         document = parse_manifest(self._content(entry, shown), shown, expected=entry.media_type)
@@ -159,7 +166,7 @@ class LayoutReader:
         data = self._documents.read(blob_path(entry.digest))
         if data is None:
             raise LayerError(f"{shown} needs the blob {entry.digest.short}, which is not in the archive")
-        verify(data, entry.digest, entry.size if entry.size >= 0 else None, f"the blob {entry.digest.short} of {shown}")
+        verify(data, entry.digest, entry.size, f"the blob {entry.digest.short} of {shown}")
         return data
 
     def _document(self, entry: Descriptor, shown: str) -> Document:
@@ -184,6 +191,14 @@ class LayoutReader:
             layers.append(PackedLayer(part, f"layer {blob.digest.short}", blob, diff_id))
         document = replace(self._document(entry, shown), media_type=manifest.media_type)
         return replace(image, layers=tuple(layers), config=config_bytes, config_digest=manifest.config.digest, manifest=document)
+
+
+def _is_image(manifest: Manifest) -> bool:
+    try:
+        manifest.check_runnable("it")
+    except UnsupportedContent:
+        return False
+    return True
 
 
 def _name_of(entry: Descriptor) -> Reference | None:
