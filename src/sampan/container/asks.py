@@ -28,6 +28,7 @@ FEATURES = {
     "own-hostname": "have a host name of its own",
     "own-ipc": "have System V IPC and message queues of its own",
     "own-pid": "have processes of its own",
+    "foreign-programs": "run programs of another architecture, and those that they start",
     "small-dev": "show a small /dev",
 }
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from sampan.host.accounts import Account
+    from sampan.host.foreign import Foreign
 
 
 class Facts:
@@ -18,6 +19,7 @@ class Facts:
         "cgroup",
         "directory",
         "environment_files",
+        "foreign",
         "group",
         "hosts",
         "images",
@@ -38,6 +40,7 @@ class Facts:
         images: tuple[tuple[str, str], ...] = (),
         memory: int = 1 << 30,
         cgroup: str = "",
+        foreign: Foreign | None = None,
         terminal: bool = False,
     ) -> None:
         self.account = account  # who calls
@@ -48,5 +51,6 @@ class Facts:
         self.environment_files = environment_files  # (path, content) of each --env-file
         self.images = dict(images)  # reference -> tree, of the images that are mounted
         self.cgroup = cgroup  # a control group made for this start; empty if none is delegated, or none is needed
+        self.foreign = foreign  # how the image's architecture is run, where this machine does not run it by itself
         self.memory = memory  # bytes that changes in memory may take at most
         self.terminal = terminal  # whether standard input is a terminal

@@ -24,8 +24,11 @@ if TYPE_CHECKING:
     from sampan.container.request import Request
     from sampan.container.stay import Stay, Way
     from sampan.container.view import Mount
+    from sampan.host.foreign import Foreign
     from sampan.oci.config import ImageConfig
 
+# Where the interpreter of a foreign program lies inside, if it has to be put in front.
+INTERPRETER = "/run/.sampan-interpreter"
 # What stays writable where no overlay is possible, besides the directories that are bound.
 FALLBACK_PLACES = ("/run", "/var/tmp")  # noqa: S108 - inside
 
@@ -34,8 +37,8 @@ class Plan:
     """An immutable list of what a start will do."""
 
     __slots__ = (
-        "args", "cgroup", "cpus", "default_arguments", "directory", "environment", "fallback", "hostname", "id", "identity", "image",
-        "label", "limits", "mounts", "namespaces", "owner", "root", "stay", "touch", "warnings",
+        "args", "binfmt", "cgroup", "cpus", "default_arguments", "directory", "environment", "fallback", "hostname", "id", "identity", "image",
+        "in_front", "label", "limits", "mounts", "namespaces", "owner", "root", "stay", "touch", "warnings",
     )  # fmt: skip
 
     def __init__(self, **fields: object) -> None:
@@ -52,6 +55,8 @@ class Plan:
         self.mounts: tuple[Mount, ...] = fields["mounts"]  # type: ignore[assignment]
         self.environment: tuple[Step, ...] = fields["environment"]  # type: ignore[assignment]
         self.directory: Directory = fields["directory"]  # type: ignore[assignment]
+        self.binfmt: Foreign | None = fields["binfmt"]  # type: ignore[assignment]
+        self.in_front: tuple[str, ...] = fields["in_front"]  # type: ignore[assignment]
         self.limits: tuple[tuple[str, str, str], ...] = fields["limits"]  # type: ignore[assignment]
         self.cpus: str = fields["cpus"]  # type: ignore[assignment]
         self.cgroup: str = fields["cgroup"]  # type: ignore[assignment]
@@ -89,6 +94,17 @@ def plan(record: Record, config: ImageConfig, edits: Edits, facts: Facts, can: C
             f"nothing but {', '.join(fallback)} and what is bound can be written here: no overlay over the image is possible"
         )
     argv, default_arguments = command_line(request, config)
+    binfmt: Foreign | None = None
+    in_front: tuple[str, ...] = ()
+    if facts.foreign is not None and not facts.foreign.by_kernel:
+        if "foreign-programs" in can.features:
+            binfmt = facts.foreign
+        else:
+            in_front = _in_front(facts.foreign, argv or default_arguments)
+            everything.append(Bind(facts.foreign.interpreter, INTERPRETER, ("ro",)))
+            warnings.append(
+                f"only {in_front[-1]} itself runs by {facts.foreign.name}: this kernel cannot run the programs that it starts"
+            )
     cgroup, bound_warnings = _bounds(request, facts)
     return Plan(
         id=record.id,
@@ -107,11 +123,23 @@ def plan(record: Record, config: ImageConfig, edits: Edits, facts: Facts, can: C
         limits=tuple(limits.parse_limit(text) for text in request.limits),
         cpus=limits.parse_cpus(request.cpuset) if request.cpuset is not None else "",
         cgroup=cgroup,
+        binfmt=binfmt,
+        in_front=in_front,
         stay=stay_of(record, config, way, bounded=bool(cgroup)),
         args=argv,
         default_arguments=default_arguments,
         warnings=(*warnings, *bound_warnings),
     )
+
+
+def _in_front(foreign: Foreign, words: tuple[str, ...]) -> tuple[str, ...]:
+    """The words that run a program by its interpreter, which does not search PATH. Raises `CannotHonour`."""
+    if not words[0].startswith("/"):
+        raise CannotHonour(
+            f"{words[0]} cannot be looked for: it is run by {foreign.name}, and this kernel cannot register that for you (Linux 6.7 can)",
+            "name the program by its whole path, as /bin/ls",
+        )
+    return (INTERPRETER, "-0", words[0], words[0])
 
 
 def _bounds(request: Request, facts: Facts) -> tuple[str, tuple[str, ...]]:

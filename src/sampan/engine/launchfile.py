@@ -35,11 +35,16 @@ def records(plan: Plan, arguments: str = "refuse") -> list[Record]:
     found.append(_root(plan))
     found += [("fallback-tmpfs", target, "1777", "0") for target in plan.fallback if isinstance(plan.root, root.MemoryOverlay)]
     found += [_mount(mount) for mount in plan.mounts]
+    if plan.binfmt is not None:
+        found.append(("binfmt", plan.binfmt.name, plan.binfmt.magic, plan.binfmt.mask, plan.binfmt.interpreter))
     found += [(STEPS[step.kind], step.text) for step in plan.environment]
     found += [("limit", *limit) for limit in plan.limits]
     found += [("cpus", plan.cpus)] if plan.cpus else []
     found += _stay(plan.stay) if plan.stay is not None else []
     found += [_directory(plan), ("no-new-privs",), ("args", arguments)]
+    if plan.in_front:
+        words = plan.args or plan.default_arguments
+        return [*found, ("exec", *plan.in_front, *words[1:])]
     found += [("default-arg", word) for word in plan.default_arguments]
     return [*found, ("exec", *plan.args)]
 

@@ -46,6 +46,8 @@ class Namespace(Engine):
             )
         features = set(ALWAYS)
         notes = []
+        if answers.get("binfmt") == "ok":
+            features.add("foreign-programs")
         tried = [("memory-overlay", answers, "in memory")]
         if place is not None:
             tried.append(("kept-overlay", self._answers(program, place), f"in {place}"))

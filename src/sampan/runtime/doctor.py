@@ -11,6 +11,7 @@ from sampan.container.asks import FEATURES
 from sampan.engine.choose import ENGINES, load
 from sampan.engine.programs import program
 from sampan.errors import SampanError
+from sampan.host import foreign
 from sampan.host.runtime_directory import runtime_directory
 from sampan.layers.decompress import means
 from sampan.store.layout import create as layout_create
@@ -45,7 +46,21 @@ def examine(settings: Settings) -> list[Finding]:
         engines = [finding for name in ENGINES for finding in _engine(name, settings)]
         working = any(finding.state == "ok" for finding in engines)
         found += engines if working else [Finding(**{**asdict(finding), "fatal": True}) for finding in engines]
+    found += _architectures()
     return found + [_decompressor(*entry) for entry in means()]
+
+
+def _architectures() -> list[Finding]:
+    own, others = foreign.runnable()
+    found = [Finding("programs of", "ok", f"{', '.join(own)}: by this machine itself")]
+    words = [f"{name} by {one.interpreter}" for name, one in others.items()]
+    advice = "" if words else "install qemu-user-static for others"
+    return [
+        *found,
+        Finding("programs of", "ok", ", ".join(words))
+        if words
+        else Finding("programs of", "warning", "other architectures: not here", advice),
+    ]
 
 
 def _try(what: str, attempt: object, *, fatal: bool) -> list[Finding]:

@@ -6,14 +6,15 @@ import os
 
 from sampan.container.facts import Facts
 from sampan.container.mounts import ImageMount, parse_mount
-from sampan.errors import UsageError
-from sampan.host import memory
+from sampan.errors import HostError, UsageError
+from sampan.host import foreign, memory
 from sampan.host.accounts import caller
 from sampan.layers.beneath import read_regular
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from sampan.container.record import Record
+    from sampan.host.foreign import Foreign
     from sampan.runtime.session import Session
 
 MAX_FILE = 1 << 20
@@ -34,9 +35,24 @@ def facts(record: Record, session: Session) -> Facts:
         environment_files=tuple((path, _environment_file(path)) for path in request.environment_files),
         images=_mounted_images(record, session) if request.mounts else (),
         cgroup=_cgroup(record) if request.memory or request.cpus else "",
+        foreign=_foreign(record),
         memory=max(memory.available() // 2, 1 << 20) if record.keep == "memory" else 0,
         terminal=os.isatty(0),
     )
+
+
+def _foreign(record: Record) -> Foreign | None:
+    """How the image's architecture is run, if this machine does not run it by itself. Raises `HostError` if nothing does."""
+    architecture = record.image.platform.split("/")[1] if record.image.platform.count("/") else ""
+    if not architecture or foreign.runs_natively(architecture):
+        return None
+    found = foreign.find(architecture)
+    if found is None:
+        raise HostError(
+            f"{record.image.reference} is an image for {record.image.platform}, and this machine cannot run it",
+            "install qemu-user-static, or choose another image with --platform",
+        )
+    return found
 
 
 def _mounted_images(record: Record, session: Session) -> tuple[tuple[str, str], ...]:
