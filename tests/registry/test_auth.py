@@ -223,13 +223,14 @@ def test_nobody_is_let_in(served, client):
     assert f"sampan login {served.host}" in caught.value.hint
 
 
-def test_the_reason_why_credentials_were_not_sent(served, make_client, tmp_path):
+def test_the_reason_why_credentials_were_not_sent(served, make_client, tmp_path, notice):
     served.anonymous = False
     file = tmp_path / "auth.json"
     file.write_text(json.dumps({"auths": {}, "credHelpers": {served.host: "pass"}}))
     with pytest.raises(Unauthorized) as caught:
-        make_client(authfile=str(file)).manifest(reference(served.host))
-    assert f"{file} leaves passwords to docker-credential-pass" in caught.value.hint
+        make_client(authfile=str(file), PATH=str(tmp_path)).manifest(reference(served.host))
+    assert f"{file} leaves passwords to a program: docker-credential-pass is not installed" in caught.value.hint
+    assert len(notice.warnings) == 1
 
 
 def test_another_host_may_give_the_tokens(served, elsewhere, login, notice):

@@ -77,23 +77,32 @@ def check_realm(realm: str, registry: str, resolve: Callable[[str], list[Address
     machine or its cloud can reach. Another public host is legitimate (auth.docker.io for registry-1.docker.io).
     """
     parts = split_url(realm)
-    own = split_url(registry)
-    shown = printable(f"{parts.scheme}://{parts.netloc}"[:200])
-    if own.scheme == "https" and parts.scheme != "https":
+    if split_url(registry).scheme == "https" and parts.scheme != "https":
+        shown = printable(f"{parts.scheme}://{parts.netloc}"[:200])
         raise ProtocolError(f"the registry wants the password sent without TLS, to {shown}")
+    check_reach(realm, registry, resolve, "a token server")
+
+
+def check_reach(url: str, registry: str, resolve: Callable[[str], list[Address]], what: str) -> None:
+    """Whether we may be sent to `url` by a registry's word. Raises `ProtocolError` for what only this machine can reach.
+
+    `what` is what the registry says is there, as in `a token server`.
+    """
+    parts, own = split_url(url), split_url(registry)
+    shown = printable(f"{parts.scheme}://{parts.netloc}"[:200])
     name = (parts.hostname or "").rstrip(".")
     if name.lower() in _METADATA_NAMES:
-        raise ProtocolError(f"the registry names a token server that only this machine's cloud can reach, {shown}")
+        raise ProtocolError(f"the registry names {what} that only this machine's cloud can reach, {shown}")
     addresses = [_unmapped(address) for address in resolve(name)]
     if any(address.is_loopback for address in addresses) or is_loopback(parts.netloc):
         registry_is_local = is_loopback(own.netloc) or any(
             _unmapped(address).is_loopback for address in resolve(own.hostname or "")
         )
         if not registry_is_local:
-            raise ProtocolError(f"the registry names a token server on this machine itself, {shown}")
+            raise ProtocolError(f"the registry names {what} on this machine itself, {shown}")
     for address in addresses:
         if address.is_link_local or address.is_unspecified or address.is_multicast or address in _METADATA:
-            raise ProtocolError(f"the registry names a token server that is not on the network, {shown}")
+            raise ProtocolError(f"the registry names {what} that is not on the network, {shown}")
 
 
 def _unmapped(address: Address) -> Address:

@@ -19,7 +19,8 @@ from sampan.errors import (
     Unreachable,
     printable,
 )
-from sampan.registry.pacing import STATUS_PAUSE, Limits, Transient, retry_after, spoken
+from sampan.registry.pacing import STATUS_PAUSE, Limits, Transient, retry_after, retry_after_in, spoken
+from sampan.registry.remarks import amount_in
 from sampan.registry.tls import certificate_fault
 
 if TYPE_CHECKING:
@@ -125,6 +126,8 @@ class Refusal:
         """The exception to raise; `wanted` says what was asked for, as `tag 12 of NAME`, `now` is the time."""
         told = f": {self.message}" if self.message else ""
         asked_to_wait = retry_after(self.headers.get("Retry-After"), now)
+        if asked_to_wait is None:
+            asked_to_wait = retry_after_in(self.message)
         if self.strayed and self.status in (400, 401, 403, 404, 410):
             # A signed URL that has expired, or a mirror that is behind: the registry gives a new one.
             error: SampanError = RemoteError(f"{self.host}, to which the registry leads, refuses {wanted} ({self.status})")
@@ -145,6 +148,25 @@ class Refusal:
         return ProtocolError(
             f"{self.host} answers {self.status}{f' ({reason})' if reason else ''} where {wanted} was asked for{told}"
         )
+
+    def not_taken(self, name: str, what: str, now: float) -> Exception:
+        """The exception where something was to be stored or removed: `what`, as `blob sha256:0123`, under `name`."""
+        told = f": {self.message}" if self.message else ""
+        if self.status == 429 or self.status in TRANSIENT_STATUSES or self.strayed:
+            return self.failure(name, what, now)
+        if self.status in (401, 403):
+            host = name.partition("/")[0]
+            return Unauthorized(f"you may not push to {name} ({self.status}){told}", f"check the name, or sampan login {host}")
+        if self.status == 404:
+            return NotAtRegistry(
+                f"{self.host} has no place for {name} (404){told}", "some registries want an image's name to be made there first"
+            )
+        reason = {
+            405: "it takes no uploads (405): it is read-only, or a mirror",
+            413: "it is too large for it (413)",
+            415: "it does not know the media type (415)",
+        }.get(self.status) or f"{self.status}{' ' + self.codes[0] if self.codes and self.codes[0].isprintable() else ''}"
+        return RemoteError(f"{self.host} does not take {what} of {name}: {reason}{told}")
 
     def _missing(self, name: str, wanted: str) -> SampanError:
         if self.is_page and not self.codes:
@@ -182,8 +204,5 @@ def _errors_in(body: bytes) -> tuple[tuple[str, ...], str]:
 
 def _rate_limit(headers: Mapping[str, str]) -> str:
     """` to 100 in 6 h`, from Docker Hub's `ratelimit-limit: 100;w=21600`; empty if it is not told."""
-    number, _, rest = headers.get("RateLimit-Limit", "").partition(";")
-    window = rest.strip().removeprefix("w=")
-    if not (number.strip().isdecimal() and window.isdecimal()):
-        return ""
-    return f" to {int(number[:9])} in {spoken(float(window[:9]))}"
+    number, window = amount_in(headers.get("RateLimit-Limit", ""))
+    return f" to {number} in {spoken(float(window))}" if number and window else ""

@@ -28,6 +28,8 @@ class Limits:
 
     connect: float = 10.0
     silence: float = 60.0
+    commit: float = 600.0
+    """Without an answer after an upload: registries copy a large blob to its place before they answer."""
     tries: int = 5
     redirects: int = 5
     longest_wait: float = 120.0
@@ -117,6 +119,27 @@ def retry_after(header: str | None, now: float) -> float | None:
         return max(0.0, parsedate_to_datetime(text).timestamp() - now)
     except (TypeError, ValueError, OverflowError, IndexError):
         return None
+
+
+_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ns": 1e-9}
+
+
+def retry_after_in(message: str) -> float | None:
+    """Seconds to wait where a registry puts them into its words, as GHCR's `retry-after: 92.9µs, allowed: ...`."""
+    _, found, rest = message.lower().partition("retry-after:")
+    text = rest.strip().partition(",")[0].partition(" ")[0][:40]
+    seconds = 0.0
+    while found and text:
+        number = text[: len(text) - len(text.lstrip("0123456789."))]
+        unit = text[len(number) :][: len(text[len(number) :]) - len(text[len(number) :].lstrip("hmnsuµμ"))]
+        try:
+            seconds += float(number) * _UNITS[unit]
+        except (ValueError, KeyError):
+            return None
+        text = text[len(number) + len(unit) :]
+        if not text:
+            return seconds
+    return None
 
 
 def spoken(seconds: float) -> str:

@@ -6,6 +6,8 @@ urllib3 is told to follow no redirect, repeat nothing and decode nothing, becaus
   origin (scheme, host and port) nothing but the names in `_TRAVELLING` goes with it, nor does anything come back;
 - the body comes as it was stored, so that its digest can be verified;
 - what may pass is raised as `Transient`; whoever knows what to do again counts the tries.
+
+Each host has its own rules of TLS. Our own certificate is a credential too: it does not go to another origin.
 """
 
 from __future__ import annotations
@@ -22,14 +24,15 @@ from urllib3.util import Timeout, make_headers
 from sampan import __version__
 from sampan.errors import ProtocolError, Unreachable, printable
 from sampan.registry.addresses import origin_of
+from sampan.registry.certificates import CertificateDirectories
 from sampan.registry.failures import connection_failure
 from sampan.registry.pacing import Clock, Limits, Tries
 from sampan.registry.proxy import proxy_for
-from sampan.registry.tls import client_context
+from sampan.registry.remarks import Remarks
+from sampan.registry.tls import USUAL, TlsRules, client_context
 
 if TYPE_CHECKING:
-    import ssl
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import Self
 
     from sampan.events import Notice
@@ -43,13 +46,32 @@ _TRAVELLING = ("accept", "accept-encoding", "range", "user-agent")
 
 
 @dataclass(frozen=True)
+class Body:
+    """What is sent: so many bytes, in pieces that can be given again if the request has to be repeated."""
+
+    length: int
+    pieces: Callable[[], Iterable[bytes]]
+
+    @classmethod
+    def of(cls, data: bytes) -> Body:
+        """A body that is at hand."""
+        return cls(len(data), lambda: (data,))
+
+
+@dataclass(frozen=True)
 class Request:
-    """A method, a URL and headers; the URL's origin is where credentials in the headers belong."""
+    """A method, a URL and headers; the URL's origin is where credentials in the headers belong.
+
+    `tls`: the rules for the URL's host, where they are not those of its certs.d. `is_last_word`: goes out even after `stop`.
+    """
 
     method: str
     url: str
     headers: Mapping[str, str] = field(default_factory=dict)
     redirects: bool = True
+    body: Body | None = None
+    tls: TlsRules | None = None
+    is_last_word: bool = False
 
 
 class Answer:
@@ -135,11 +157,13 @@ class Transport:
         self.limits = limits or Limits()
         self.clock = clock or Clock()
         self.notice = notice
+        self.certificates = CertificateDirectories(environ, notice)
+        self._remarks = Remarks(notice)
         self._environ = environ
         self._parallel = parallel
         self._lock = threading.Lock()
         self._stop = threading.Event()
-        self._managers: dict[tuple[str, str | None], urllib3.PoolManager] = {}
+        self._managers: dict[tuple[str, str | None, TlsRules], urllib3.PoolManager] = {}
         self._open_responses: set[urllib3.BaseHTTPResponse] = set()
 
     def tries(self) -> Tries:
@@ -150,16 +174,21 @@ class Transport:
         """Ask once, following redirects. Raises `Transient`, or the error that trying again would not mend."""
         headers = {"User-Agent": f"sampan/{__version__}", "Accept-Encoding": "identity", **request.headers}
         url, home, strayed = request.url, origin_of(request.url), False
+        rules = request.tls
         for _ in range(self.limits.redirects + 1):
-            answer = self._ask(request.method, url, headers, strayed=strayed)
+            response = self._ask(request, url, headers, rules)
+            answer = Answer(self, response, urlsplit(url).netloc, strayed=strayed)
+            self._remarks.hear(answer.host, answer.headers, is_registry=not strayed)
             if answer.status not in _REDIRECTS or not request.redirects or request.method not in ("GET", "HEAD"):
                 return answer
             answer.first_bytes()
             answer.close()
-            url = _target(url, answer.headers.get("Location"))
+            url = target_of(url, answer.headers.get("Location"))
             if not strayed and origin_of(url) != home:
                 strayed = True
                 headers = {name: value for name, value in headers.items() if name.lower() in _TRAVELLING}
+            if strayed:
+                rules = self._rules(url).without_own()
             self.notice.debug(f"{answer.host} redirects to {urlsplit(url).netloc}")
         raise ProtocolError(f"{urlsplit(request.url).netloc} redirects more than {self.limits.redirects} times")
 
@@ -195,33 +224,53 @@ class Transport:
         with self._lock:
             self._open_responses.discard(response)
 
-    def _ask(self, method: str, url: str, headers: Mapping[str, str], *, strayed: bool) -> Answer:
-        self.check_running()
+    def _rules(self, url: str) -> TlsRules:
+        parts = urlsplit(url)
+        return self.certificates.rules(parts.netloc) if parts.scheme == "https" else USUAL
+
+    def _ask(self, request: Request, url: str, headers: Mapping[str, str], rules: TlsRules | None) -> urllib3.BaseHTTPResponse:
+        if not request.is_last_word:
+            self.check_running()
         host = urlsplit(url).netloc
+        manager = self._manager(url, self._rules(url) if rules is None else rules)
+        options: dict[str, object] = {}
+        if request.body is not None:
+            headers = {**headers, "Content-Length": str(request.body.length)}
+            # While a body is sent, urllib3 waits for the peer no longer than a connection may take: too short for slow lines.
+            options = {"body": self._watched(request.body), "timeout": Timeout(self.limits.silence, self.limits.commit)}
         try:
-            response = self._manager(url).urlopen(
-                method, url, headers=headers, redirect=False, retries=False, preload_content=False, decode_content=False
-            )
+            response = manager.urlopen(
+                request.method, url, headers=headers, redirect=False, retries=False, preload_content=False,
+                decode_content=False, **options,
+            )  # fmt: skip
         except (HTTPError, OSError, UnicodeError) as error:
+            if not request.is_last_word:
+                self.check_running()
             raise connection_failure(error, host, self.limits) from error
         with self._lock:
             self._open_responses.add(response)
-        if self._stop.is_set():  # `stop` may have missed this one
+        if self._stop.is_set() and not request.is_last_word:  # `stop` may have missed this one
             response.close()
-        self.check_running()
-        return Answer(self, response, host, strayed=strayed)
+            self.check_running()
+        return response
 
-    def _manager(self, url: str) -> urllib3.PoolManager:
-        """The connections for a URL's scheme and proxy: without https the authorities are never read (30 ms)."""
-        key = (urlsplit(url).scheme, proxy_for(url, self._environ))
+    def _watched(self, body: Body) -> Iterator[bytes]:
+        for piece in body.pieces():
+            self.check_running()
+            yield piece
+
+    def _manager(self, url: str, rules: TlsRules) -> urllib3.PoolManager:
+        """The connections for a URL's scheme, proxy and rules: without https the authorities are never read (30 ms)."""
+        scheme = urlsplit(url).scheme
+        key = (scheme, proxy_for(url, self._environ), rules if scheme == "https" else USUAL)
         with self._lock:
             if key not in self._managers:
-                context = client_context(self._environ) if key[0] == "https" else None
-                self._managers[key] = self._new_manager(key[1], context)
+                self._managers[key] = self._new_manager(*key)
             return self._managers[key]
 
-    def _new_manager(self, proxy: str | None, context: ssl.SSLContext | None) -> urllib3.PoolManager:
+    def _new_manager(self, scheme: str, proxy: str | None, rules: TlsRules) -> urllib3.PoolManager:
         timeout = Timeout(connect=self.limits.connect, read=self.limits.silence)
+        context = client_context(self._environ, rules) if scheme == "https" else None
         if proxy is None:
             return urllib3.PoolManager(maxsize=self._parallel, timeout=timeout, ssl_context=context)
         parts = urlsplit(proxy)
@@ -238,8 +287,8 @@ class Transport:
         )
 
 
-def _target(url: str, location: str | None) -> str:
-    """Where a redirect leads. Raises `ProtocolError` if it must not be followed."""
+def target_of(url: str, location: str | None) -> str:
+    """Where an answer's `Location` leads from `url`. Raises `ProtocolError` if it must not be followed."""
     host = urlsplit(url).netloc
     if not location:
         raise ProtocolError(f"{host} redirects without saying where to")
