@@ -146,7 +146,7 @@ def helper(home):
     def make(name, answer, status=0, pause=0):
         program = programs / f"docker-credential-{name}"
         program.write_text(
-            f"#!/bin/sh\ncat >{programs}/{name}.stdin\necho \"$1\" >>{programs}/{name}.verbs\nsleep {pause}\n"
+            f'#!/bin/sh\ncat >{programs}/{name}.stdin\necho "$1" >>{programs}/{name}.verbs\nsleep {pause}\n'
             f"cat <<'END'\n{answer}\nEND\nexit {status}\n"
         )
         program.chmod(0o755)
