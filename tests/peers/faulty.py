@@ -110,8 +110,10 @@ class _Server(ThreadingHTTPServer):
 class Faulty:
     """Its content, rules and record; `host` is where it listens."""
 
-    def __init__(self, address: str = "127.0.0.1", tls: tuple[Path, Path] | None = None) -> None:
-        """`tls`: certificate and key."""
+    def __init__(
+        self, address: str = "127.0.0.1", tls: tuple[Path, Path] | None = None, client_authority: Path | None = None
+    ) -> None:
+        """`tls`: certificate and key; `client_authority`: who has to have signed the certificates of clients."""
         self.blobs: dict[str, tuple[bytes, str]] = {}
         self.tags: dict[tuple[str, str], str] = {}
         self.rules: list[Rule] = []
@@ -123,6 +125,7 @@ class Faulty:
         self.challenges: list[str] | None = None
         self.token_answer: dict[str, object] = {"expires_in": 300}
         self.authority: Path | None = None
+        self.client: tuple[Path, Path] | None = None
         self.uploads = Uploads(self)
         self.lists = Lists(self)
         self.identities: set[str] = set()
@@ -139,6 +142,9 @@ class Faulty:
         if tls:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(*tls)
+            if client_authority is not None:
+                context.load_verify_locations(client_authority)
+                context.verify_mode = ssl.CERT_REQUIRED
             self._server.socket = context.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
 
     def __enter__(self) -> Faulty:
@@ -274,10 +280,13 @@ class Faulty:
                     outer.requests.append(asked)
                     kept = outer.uploads.cut_of(asked, length)
                 asked.body = self.rfile.read(length if kept is None else kept)
-                if kept is not None:
+                if kept is not None or len(asked.body) < length:  # we break off, or the client did
                     outer.uploads.receive(asked)
                     self.close_connection = True
-                    socket.socket.shutdown(self.connection, socket.SHUT_RDWR)
+                    try:
+                        socket.socket.shutdown(self.connection, socket.SHUT_RDWR)
+                    except OSError:
+                        pass
                     return
                 reply = outer.answer(asked)
                 outer._spoil(asked, reply)

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote, urlsplit
 
 from tests.peers.reply import Asked, Reply, document, empty
 
@@ -53,7 +53,8 @@ class Lists:
         start = int(query.get("from", "0"))
         reply = document(200, shape(entries[start : start + self.length]))
         if start + self.length < len(entries):
-            reply.headers["Link"] = self.link.replace("{url}", f"{path}?from={start + self.length}&kept=a%2Fb")
+            kept = f"&artifactType={quote(query['artifactType'], safe='')}" if "artifactType" in query else ""
+            reply.headers["Link"] = self.link.replace("{url}", f"{path}?from={start + self.length}&kept=a%2Fb{kept}")
         return reply
 
     def _referrers(self, path: str, query: dict[str, str]) -> Reply:

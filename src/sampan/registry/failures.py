@@ -96,6 +96,11 @@ def _tls_failure(error: ssl.SSLError, host: str) -> Exception:
         return Unreachable(
             f"{host} does not speak TLS", "for a registry that has plain http only, add it to insecure_registries in the settings"
         )
+    if "certificate required" in reason or "handshake failure" in reason:
+        return Unreachable(
+            f"{host} does not speak TLS with us ({printable(reason)})",
+            f"if it wants a certificate of yours, put it into ~/.config/containers/certs.d/{host}/ as client.cert and client.key",
+        )
     return Unreachable(f"TLS with {host} failed: {printable(reason or str(error))}")
 
 

@@ -71,7 +71,7 @@ def _host(server: str, table: Table, file: str) -> Host:
 
 def _place(server: str, file: str, *, overrides: bool) -> tuple[str, str]:
     """The origin, and the path that names stand behind: `/v2` is added unless the path is the whole of it."""
-    url = server if server.startswith("http") else f"https://{server}"
+    url = server if "://" in server else f"https://{server}"
     try:
         split_url(url)
     except ProtocolError as error:

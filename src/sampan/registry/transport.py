@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urljoin, urlsplit
 
 import urllib3
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import HTTPError, InsecureRequestWarning
 from urllib3.util import Timeout, make_headers
 
 from sampan import __version__
@@ -271,6 +271,8 @@ class Transport:
     def _new_manager(self, scheme: str, proxy: str | None, rules: TlsRules) -> urllib3.PoolManager:
         timeout = Timeout(connect=self.limits.connect, read=self.limits.silence)
         context = client_context(self._environ, rules) if scheme == "https" else None
+        if not rules.verify:
+            urllib3.disable_warnings(InsecureRequestWarning)  # a file of the user said so; urllib3 would tell it each time
         if proxy is None:
             return urllib3.PoolManager(maxsize=self._parallel, timeout=timeout, ssl_context=context)
         parts = urlsplit(proxy)
