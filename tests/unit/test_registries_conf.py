@@ -191,7 +191,7 @@ def test_aliases(files):
         ("registry = 1", "'registry' must be written as [[registry]]"),
         ("[[registry]]\ninsecure = true", "neither prefix nor location"),
         ('[[registry]]\nprefix = "a.com"\ninsecure = "yes"', "'insecure' must be true or false"),
-        ('[[registry]]\nprefix = 7', "'prefix' must be a text"),
+        ("[[registry]]\nprefix = 7", "'prefix' must be a text"),
         ('[[registry]]\nprefix = "https://a.com"', "must be written without https://"),
         ('[[registry]]\nprefix = "a.*.com"', "a wildcard stands for the front"),
         ('[[registry]]\nprefix = "*.a.com/x"', "a wildcard stands for the front"),

@@ -147,6 +147,10 @@ class Client:
                 raise exchange.refused(answer, place, "its root" + (f" ({path})" if path else ""))
         return True
 
+    def has_mirrors(self, reference: Reference) -> bool:
+        """Whether blobs of this image may come from several places."""
+        return len(self._content_routes(reference)) > 1
+
     def target(self, reference: Reference) -> Target:
         """Where an image can be sent. Raises as `manifest` does."""
         (route,) = self.routing.routes(reference, PUSH)[:1]
@@ -155,6 +159,10 @@ class Client:
     def stop(self) -> None:
         """End what is under way in all threads (after Ctrl-C, or when one of them has failed); the client is of no use then."""
         self._transport.stop()
+
+    def go_on(self) -> None:
+        """Be of use again after `stop`, when all threads have ended."""
+        self._transport.go_on()
 
     def close(self) -> None:
         """Close the connections that are kept for later."""
@@ -199,6 +207,11 @@ class Target:
     def __init__(self, exchange: Exchange, place: Place) -> None:
         self._exchange = exchange
         self._place = place
+
+    @property
+    def domain(self) -> str:
+        """The registry that is really asked; registries.conf may have moved the name."""
+        return self._place.domain
 
     def has_blob(self, digest: Digest) -> bool:
         """Whether a blob is there already. Raises `Unauthorized`, `Unreachable`, `RemoteError`."""

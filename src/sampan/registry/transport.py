@@ -207,6 +207,10 @@ class Transport:
             except (OSError, ValueError, RuntimeError):  # already closed, or between two states
                 continue
 
+    def go_on(self) -> None:
+        """Take requests again after `stop`."""
+        self._stop.clear()
+
     def close(self) -> None:
         """Drop the connections that are kept open."""
         with self._lock:
