@@ -27,15 +27,27 @@ import pytest
 from tests.images.build import Layout, digest_of
 from tests.peers.certificates import make_authority
 from tests.peers.lists import Lists
-from tests.peers.reply import Asked, Reply, document
+from tests.peers.reply import Asked, Reply, document, empty
 from tests.peers.uploads import Uploads
 
 Action = Callable[[Asked, Reply], None]
 
 
 def status(code: int, headers: dict[str, str] | None = None, body: bytes = b"") -> Action:
+    """Instead of what was asked for, which is not done then."""
+
     def act(_: Asked, reply: Reply) -> None:
         reply.status, reply.body, reply.headers = code, body, {"Content-Length": str(len(body)), **(headers or {})}
+
+    act.instead = True
+    return act
+
+
+def lost(code: int) -> Action:
+    """What was asked for is done, but the answer is another one."""
+
+    def act(asked: Asked, reply: Reply) -> None:
+        status(code)(asked, reply)
 
     return act
 
@@ -258,13 +270,21 @@ class Faulty:
 
     # Sending them, spoiled.
 
-    def _spoil(self, asked: Asked, reply: Reply) -> None:
+    def _rule(self, asked: Asked) -> Action | None:
+        """What spoils this answer, if anything does."""
         with self._lock:
             rule = next((r for r in self.rules if r.left != 0 and r.part in f"{asked.method} {asked.path}"), None)
             if rule is not None and rule.left is not None:
                 rule.left -= 1
-        if rule is not None:
-            rule.action(asked, reply)
+            return rule.action if rule is not None else None
+
+    def reply(self, asked: Asked) -> Reply:
+        action = self._rule(asked)
+        has_effect = asked.method not in ("GET", "HEAD")
+        reply = empty(500) if has_effect and getattr(action, "instead", False) else self.answer(asked)
+        if action is not None:
+            action(asked, reply)
+        return reply
 
     def _handler(self):
         outer = self
@@ -288,8 +308,7 @@ class Faulty:
                     except OSError:
                         pass
                     return
-                reply = outer.answer(asked)
-                outer._spoil(asked, reply)
+                reply = outer.reply(asked)
                 try:
                     self._send(reply)
                 except OSError:

@@ -35,6 +35,7 @@ class Uploads:
         self.mounts = True
         self.subjects = False
         """Whether a subject is noted (`OCI-Subject`)."""
+        self.begun = 0
         self.steps = 0
 
     def begin_strict(self) -> None:
@@ -82,7 +83,8 @@ class Uploads:
         if digest and self.mounts and digest in self._registry.blobs and self.is_owner(source, digest):
             self._own(name, digest)
             return empty(201, Location=f"/v2/{name}/blobs/{digest}", Docker_Content_Digest=digest)
-        id = str(len(self.sessions) + len(self.deleted))
+        self.begun += 1
+        id = str(self.begun - 1)
         self.sessions[id] = bytearray()
         return self._where(name, id, 202)
 

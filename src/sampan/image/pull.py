@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sampan.errors import CorruptRecord, DigestMismatch, LayerError
+from sampan.errors import CorruptRecord, DigestMismatch, LayerError, StoreError
 from sampan.image.platforms import fetch_all
 from sampan.image.resolve import Stored, layer_pairs, resolve
 from sampan.layers.follow import GrowingFile
@@ -63,7 +63,7 @@ class Puller:
             self._documents(lease, found)
             try:
                 unpacked = self._layers(lease, found)
-            except (DigestMismatch, LayerError) as error:
+            except (DigestMismatch, LayerError, StoreError) as error:
                 if not self.client.has_mirrors(reference):
                     raise
                 self.notice.warn(f"{error}; unpacking again what is verified")

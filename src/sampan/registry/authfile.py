@@ -15,14 +15,16 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from sampan.errors import BadSetting, HostError, ProtocolError
-from sampan.oci.document import read_document, text_map_of, text_of
+from sampan.oci.document import map_of, read_document, text_map_of, text_of
 from sampan.oci.reference import HUB
 from sampan.registry import credential_helper
 from sampan.registry.certificates import configuration_directory
-from sampan.registry.credentials import HUB_KEY, MAX_FILE, entries_of, is_config, normal_key
+from sampan.registry.credentials import HUB_KEY, MAX_FILE, is_config, normal_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+_FLAT = (".dockercfg", "keystore")
 
 
 def place(environ: Mapping[str, str], authfile: str) -> str:
@@ -53,12 +55,10 @@ def put(path: str, key: str, user: str, password: str, environ: Mapping[str, str
         if helper:
             credential_helper.store(helper, _server(key), user, password, environ)
             return credential_helper.PREFIX + helper
-        entries = entries_of(document, path)
-        for old in [one for one in entries if normal_key(one) == key]:
-            del entries[old]
+        entries = {name: entry for name, entry in _entries(document, path).items() if normal_key(name) != key}
         written = HUB_KEY if key == HUB and os.path.basename(path) == "config.json" else key
         entries[written] = {"auth": base64.b64encode(f"{user}:{password}".encode()).decode()}
-        _write(target, {**document, "auths": entries} if is_config(document) or not document else entries)
+        _write(target, entries if _is_flat(document, path) else {**document, "auths": entries})
         return path
 
 
@@ -72,18 +72,20 @@ def remove(path: str, key: str, environ: Mapping[str, str]) -> bool:
         if helper and credential_helper.get(helper, _server(key), environ) is not None:
             credential_helper.erase(helper, _server(key), environ)
             return True
-        entries = entries_of(document, path)
-        old = [one for one in entries if normal_key(one) == key]
-        for one in old:
-            del entries[one]
-        if old:
-            _write(target, {**document, "auths": entries} if is_config(document) else entries)
-        return bool(old)
+        before = _entries(document, path)
+        entries = {name: entry for name, entry in before.items() if normal_key(name) != key}
+        if len(entries) < len(before):
+            _write(target, entries if _is_flat(document, path) else {**document, "auths": entries})
+        return len(entries) < len(before)
 
 
-def keys(path: str) -> list[str]:
-    """The keys of a file, as it spells them. Raises `BadSetting`."""
-    return list(entries_of(_read(path), path)) if os.path.exists(path) else []
+def _is_flat(document: dict[str, object], path: str) -> bool:
+    """Whether the hosts are at the top, as in ~/.dockercfg and udocker's keystore."""
+    return not is_config(document) and os.path.basename(path) in _FLAT
+
+
+def _entries(document: dict[str, object], path: str) -> dict[str, object]:
+    return document if _is_flat(document, path) else map_of(document, "auths", path)
 
 
 def _server(key: str) -> str:
