@@ -5,10 +5,10 @@ Attestations and whatever else the index names come along: without them the inde
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from sampan.errors import ProtocolError
+from sampan.image.parallel import each
 from sampan.oci.manifest import Index, parse_manifest
 from sampan.oci.mediatypes import is_foreign
 from sampan.oci.select import MAX_INDEXES
@@ -28,13 +28,7 @@ def fetch_all(puller: Puller, lease: Lease, found: Resolved) -> None:
         return
     wanted: dict[Digest, Descriptor] = {}
     _walk(puller, lease, found, found.index.content, wanted)
-    with ThreadPoolExecutor(puller.parallel, "sampan-fetch") as pool:
-        try:
-            list(pool.map(lambda descriptor: _fetch(puller, lease, found, descriptor), wanted.values()))
-        except BaseException:
-            puller.client.stop()
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise
+    each(lambda descriptor: _fetch(puller, lease, found, descriptor), list(wanted.values()), puller.parallel, puller.client.stop)
 
 
 def _walk(puller: Puller, lease: Lease, found: Resolved, content: bytes, wanted: dict[Digest, Descriptor]) -> None:

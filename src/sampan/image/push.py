@@ -10,11 +10,12 @@ ends the other transfers.
 from __future__ import annotations
 
 import os
-from concurrent.futures import ThreadPoolExecutor
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sampan.errors import CorruptRecord, DigestMismatch, ImageNotFound, RemoteError, SampanError, StoreError
+from sampan.image.parallel import each
 from sampan.oci.digest import Digest
 from sampan.oci.manifest import Index, Manifest, parse_manifest
 from sampan.oci.mediatypes import is_foreign
@@ -63,15 +64,8 @@ class Pusher:
         documents = self._all_platforms(image) if all_platforms else [self._document(image.manifest, image.media_type)]
         wanted = _blobs_of(documents)
         target = self.client.target(destination)
-        with ThreadPoolExecutor(self.parallel, "sampan-push") as pool:
-            try:
-                has = pool.map(target.has_blob, [one.digest for one in wanted])
-                missing = [descriptor for descriptor, there in zip(wanted, has) if not there]
-                self._send_blobs(pool, target, missing, destination, image)
-            except BaseException:
-                self.client.stop()
-                pool.shutdown(wait=True, cancel_futures=True)
-                raise
+        has = self._each(lambda one: target.has_blob(one.digest), wanted)
+        self._send_blobs(target, [descriptor for descriptor, there in zip(wanted, has) if not there], destination, image)
         for document in documents[:-1]:
             target.send_manifest(str(document.digest), document.content, document.media_type)
         top = documents[-1]
@@ -121,34 +115,28 @@ class Pusher:
                     self._collect(_Document(entry.digest, content, entry.media_type), found, absent)
         found.setdefault(document.digest, _Document(document.digest, document.content, parsed.media_type))
 
-    def _send_blobs(
-        self, pool: ThreadPoolExecutor, target: Target, missing: list[Descriptor], destination: Reference, image: Image
-    ) -> None:
-        if not missing:
-            return
+    def _each(self, work: Callable[[Descriptor], bool], items: list[Descriptor]) -> list[bool]:
+        return each(work, items, self.parallel, self.client.stop)
+
+    def _send_blobs(self, target: Target, missing: list[Descriptor], destination: Reference, image: Image) -> None:
         sources = self._sources(target, destination)
         paths = {descriptor.digest: self._path(descriptor) for descriptor in missing}
         # What is not here can only be mounted; whether that works has to be known before anything is sent.
         lost = [descriptor for descriptor in missing if paths[descriptor.digest] is None]
-        mounted = list(pool.map(lambda one: _mount(target, one, sources), lost))
+        mounted = self._each(lambda one: _mount(target, one, sources), lost)
         gone = [descriptor for descriptor, there in zip(lost, mounted) if not there]
         if gone:
             raise _not_here(gone, destination, image)
-        futures = [
-            pool.submit(self._send, target, descriptor, path, sources)
-            for descriptor in missing
-            for path in [paths[descriptor.digest]]
-            if path is not None
-        ]
-        for future in futures:
-            future.result()
+        here = [descriptor for descriptor in missing if paths[descriptor.digest] is not None]
+        self._each(lambda one: self._send(target, one, paths[one.digest] or "", sources), here)
 
-    def _send(self, target: Target, descriptor: Descriptor, path: str, sources: Callable[[Digest], list[str]]) -> None:
+    def _send(self, target: Target, descriptor: Descriptor, path: str, sources: Callable[[Digest], list[str]]) -> bool:
         if _mount(target, descriptor, sources):
-            return
+            return False
         task = self.progress.begin(descriptor.digest.short, descriptor.size)
         try:
             target.send_blob(descriptor, lambda start: _pieces(path, start), task)
+            return True
         except RemoteError as error:
             if "DIGEST_INVALID" in error.sentence:
                 self._check(descriptor, path)
@@ -178,19 +166,20 @@ class Pusher:
 
     def _sources(self, target: Target, destination: Reference) -> Callable[[Digest], list[str]]:
         """Which other images of the registry have a blob, by the names in the stores; looked up when it is first asked."""
-        known: dict[str, list[str]] = {}
-        is_read = target.domain != destination.domain
+        known: dict[str, list[str]] | None = None if target.domain == destination.domain else {}
+        lock = threading.Lock()
 
         def paths(digest: Digest) -> list[str]:
-            nonlocal is_read
-            if not is_read:
-                is_read = True
-                self._read_sources(known, destination)
+            nonlocal known
+            with lock:
+                if known is None:
+                    known = self._read_sources(destination)
             return known.get(str(digest), [])[:MAX_SOURCES]
 
         return paths
 
-    def _read_sources(self, known: dict[str, list[str]], destination: Reference) -> None:
+    def _read_sources(self, destination: Reference) -> dict[str, list[str]]:
+        known: dict[str, list[str]] = {}
         for store in self.stores:
             for image in names.listing(store):
                 reference = Reference.parse(image.reference)
@@ -206,6 +195,7 @@ class Pusher:
                         paths = known.setdefault(str(descriptor.digest), [])
                         if reference.path not in paths:
                             paths.append(reference.path)
+        return known
 
 
 def _blobs_of(documents: Iterable[_Document]) -> list[Descriptor]:

@@ -16,7 +16,7 @@ from sampan.oci.descriptor import Descriptor
 from sampan.oci.digest import VERIFIABLE, Digest, sha256_of, verify
 from sampan.oci.document import MAX_BYTES
 from sampan.oci.mediatypes import ACCEPTED, base_type
-from sampan.registry import listing, referrers, upload
+from sampan.registry import upload
 from sampan.registry.auth import Authenticator, refused_credential
 from sampan.registry.blobs import Stream, fetch, fetch_bytes
 from sampan.registry.credentials import Credential, Credentials
@@ -114,10 +114,14 @@ class Client:
 
     def tags(self, reference: Reference) -> list[str]:
         """All tags of the image's name. Raises as `manifest` does."""
+        from sampan.registry import listing
+
         return self._exchange.over(self._routes(reference), lambda place: listing.tags(self._exchange, place))
 
     def referrers(self, reference: Reference, digest: Digest, artifact_type: str = "") -> list[Descriptor]:
         """What has this manifest as its subject: signatures, attestations; all, or those of a type. Raises as `manifest`."""
+        from sampan.registry import referrers
+
         routes = self._content_routes(reference)
         return self._exchange.over(routes, lambda place: referrers.listed(self._exchange, place, digest, artifact_type))
 
@@ -238,7 +242,10 @@ class Target:
         told = _header_digest(answer)
         if told is not None and told.algorithm in VERIFIABLE:
             verify(content, told, None, f"what the registry has stored for {self._place.name}")
-        referrers.note_subject(self._exchange, self._place, answer, content, media_type)
+        if b'"subject"' in content:
+            from sampan.registry import referrers
+
+            referrers.note_subject(self._exchange, self._place, answer, content, media_type)
 
 
 class _Only:

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING
 from sampan.errors import BadSetting, HostError, ProtocolError, printable
 from sampan.oci.document import map_of, read_document, text_map_of, text_of
 from sampan.oci.reference import HUB, HUB_HOST, HUB_OLD
-from sampan.registry import credential_helper
 from sampan.registry.certificates import configuration_directory
 
 if TYPE_CHECKING:
@@ -95,6 +94,8 @@ class Credentials:
     def _by_helper(self, file: _File, helper: str, server: str, domain: str) -> Credential | None:
         """Each helper is asked once for a registry."""
         if (helper, server) not in self._helped:
+            from sampan.registry import credential_helper  # few have one, and starting programs costs 7 ms to import
+
             found = None
             try:
                 pair = credential_helper.get(helper, server, self._environ)

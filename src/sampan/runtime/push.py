@@ -11,8 +11,7 @@ from sampan.oci.reference import Reference
 from sampan.runtime.remote import registry_client
 from sampan.runtime.session import Session, default_session
 from sampan.runtime.short_names import find_stored
-from sampan.store import gc, names
-from sampan.store.leases import Lease
+from sampan.store import names
 
 if TYPE_CHECKING:
     from sampan.store.layout import Store
@@ -60,6 +59,9 @@ def tag(source: str, target: str, *, session: Session | None = None) -> str:
         raise ImageNotFound(
             f"{source} is in a store of the site, which cannot be changed from here", f"sampan pull {source} puts it into yours"
         )
+    from sampan.store import gc
+    from sampan.store.leases import Lease
+
     with Lease(store) as lease:
         _, found = _stored(source, session)
         for digest in {found.manifest, found.config, found.index, found.chain, *gc.mentioned(store, found.manifest)} - {""}:
