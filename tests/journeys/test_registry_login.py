@@ -98,7 +98,8 @@ def test_what_else_is_in_the_file_stays(basic_registry, sampan, file):
 def test_logins_at_once_lose_nothing(basic_registry, sampan, file):
     parts = [f"{basic_registry.host}/team{number}" for number in range(6)]
     running = [
-        sampan.popen("login", "-u", USER, "--password-stdin", part, stdin=subprocess.PIPE, stderr=subprocess.PIPE) for part in parts
+        sampan.popen("login", "-u", USER, "--password-stdin", part, stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+        for part in parts
     ]
     for process in running:
         process.communicate(PASSWORD.encode(), timeout=60)
