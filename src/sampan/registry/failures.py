@@ -1,14 +1,12 @@
-"""What went wrong, in words: exceptions of urllib3 and refusals by status, sorted into those that may pass and the rest."""
+"""What went wrong, in words: exceptions of connections and refusals by status, sorted into those that may pass and the rest."""
 
 from __future__ import annotations
 
 import errno
+import http.client
 import socket
 import ssl
-from http.client import BadStatusLine, RemoteDisconnected
 from typing import TYPE_CHECKING
-
-from urllib3 import exceptions
 
 from sampan.errors import (
     NotAtRegistry,
@@ -19,6 +17,7 @@ from sampan.errors import (
     Unreachable,
     printable,
 )
+from sampan.registry.connections import ConnectTimeout, ProxyFault
 from sampan.registry.pacing import STATUS_PAUSE, Limits, Transient, retry_after, retry_after_in, spoken
 from sampan.registry.remarks import amount_in
 from sampan.registry.tls import certificate_fault
@@ -35,53 +34,38 @@ _REASONS = {
     400: "Bad Request", 405: "Method Not Allowed", 406: "Not Acceptable", 408: "Request Timeout", 429: "Too Many Requests",
     500: "Internal Server Error", 502: "Bad Gateway", 503: "Service Unavailable", 504: "Gateway Timeout",
 }  # fmt: skip
+_CUT = (http.client.IncompleteRead, http.client.RemoteDisconnected)
 _GONE = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EHOSTDOWN)
 
 
 def connection_failure(error: BaseException, host: str, limits: Limits) -> Exception:
-    """The exception to raise for one of urllib3: `Transient`, or an error that trying again would not mend."""
-    causes = _causes(error)
-    for cause in causes:
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return Unreachable(*certificate_fault(cause, host))
-        if isinstance(cause, exceptions.ProxyError):
-            return _proxy_failure(causes, host)
-    for cause in causes:
-        if isinstance(cause, socket.gaierror):
-            return _name_failure(cause, host)
-        if isinstance(cause, exceptions.ConnectTimeoutError) and not isinstance(cause, exceptions.NewConnectionError):
-            return Transient(Unreachable(f"no connection to {host} within {spoken(limits.connect)}"))
-        if isinstance(cause, exceptions.ReadTimeoutError):
-            return Transient(Unreachable(f"{host} has stopped answering"))
-        if isinstance(cause, BadStatusLine) and not isinstance(cause, RemoteDisconnected):
-            return Transient(Unreachable(f"{host} answers, but not as a web server does"), is_cut=True)
-        if isinstance(cause, ssl.SSLError) and not isinstance(cause, (ssl.SSLEOFError, ssl.SSLZeroReturnError)):
-            return _tls_failure(cause, host)
-        if isinstance(cause, (exceptions.LocationValueError, UnicodeError, exceptions.InvalidHeader)):
-            return ProtocolError(f"{printable(host)!r} cannot be asked: {printable(str(cause)[:MAX_MESSAGE])}")
-    for cause in causes:
-        if isinstance(cause, OSError) and cause.errno == errno.ECONNREFUSED:
-            return Transient(Unreachable(f"{host} refuses the connection", "is the registry running, and is the port right?"))
-        if isinstance(cause, OSError) and cause.errno in _GONE:
-            return Transient(Unreachable(f"no way to {host}: {cause.strerror}"))
+    """The exception to raise for one of a connection: `Transient`, or an error that trying again would not mend."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return Unreachable(*certificate_fault(error, host))
+    if isinstance(error, ProxyFault):
+        return _proxy_failure(error, host)
+    if isinstance(error, socket.gaierror):
+        return _name_failure(error, host)
+    if isinstance(error, ConnectTimeout):
+        return Transient(Unreachable(f"no connection to {host} within {spoken(limits.connect)}"))
+    if isinstance(error, socket.timeout):
+        return Transient(Unreachable(f"{host} has stopped answering"))
+    if isinstance(error, (http.client.InvalidURL, UnicodeError)):
+        return ProtocolError(f"{printable(host)!r} cannot be asked: {printable(str(error)[:MAX_MESSAGE])}")
+    if isinstance(error, http.client.HTTPException) and not isinstance(error, _CUT):
+        return Transient(Unreachable(f"{host} answers, but not as a web server does"), is_cut=True)
+    if isinstance(error, ssl.SSLError) and not isinstance(error, (ssl.SSLEOFError, ssl.SSLZeroReturnError)):
+        return _tls_failure(error, host)
+    if isinstance(error, OSError) and error.errno == errno.ECONNREFUSED:
+        return Transient(Unreachable(f"{host} refuses the connection", "is the registry running, and is the port right?"))
+    if isinstance(error, OSError) and error.errno in _GONE:
+        return Transient(Unreachable(f"no way to {host}: {error.strerror}"))
     return Transient(Unreachable(f"the connection to {host} was cut"), is_cut=True)
 
 
 def caused_by_certificate(error: BaseException) -> bool:
     """Whether TLS was spoken, but the certificate not accepted."""
-    return any(isinstance(cause, ssl.SSLCertVerificationError) for cause in _causes(error))
-
-
-def _causes(error: BaseException) -> list[BaseException]:
-    """The exception, what it wraps and what led to it."""
-    found: list[BaseException] = []
-    waiting: list[object] = [error]
-    while waiting and len(found) < 20:
-        one = waiting.pop(0)
-        if isinstance(one, BaseException) and one not in found:
-            found.append(one)
-            waiting += [*one.args, getattr(one, "original_error", None), one.__cause__, one.__context__]
-    return found
+    return isinstance(error.__cause__, ssl.SSLCertVerificationError)
 
 
 def _name_failure(error: socket.gaierror, host: str) -> Exception:
@@ -104,13 +88,12 @@ def _tls_failure(error: ssl.SSLError, host: str) -> Exception:
     return Unreachable(f"TLS with {host} failed: {printable(reason or str(error))}")
 
 
-def _proxy_failure(causes: list[BaseException], host: str) -> Exception:
-    words = " ".join(str(cause) for cause in causes)
-    if "407" in words:
+def _proxy_failure(error: ProxyFault, host: str) -> Exception:
+    if error.status == 407:
         return Unreachable(
             f"the proxy on the way to {host} wants a password", "write it into https_proxy: http://USER:PASSWORD@HOST"
         )
-    if " 403" in words:
+    if error.status == 403:
         return Unreachable(f"the proxy refuses the way to {host}")
     return Transient(Unreachable(f"the proxy on the way to {host} does not answer", "check https_proxy and no_proxy"))
 

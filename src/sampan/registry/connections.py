@@ -1,0 +1,258 @@
+"""Connections to web servers: opened, through a proxy if need be, secured, used for one request after the other.
+
+Theory of operation. `http.client` reads and writes the protocol; sockets are ours, so that each phase has its own time-out
+and another thread can end a transfer. A connection that has given a whole answer is kept for the next request to the same
+place. Servers close idle ones without a word: one that has data or an end to read is dropped, and if a kept one turns out to be
+closed when it is used, the request goes once more over a new one.
+
+Not urllib3: importing it costs 57 ms, twice as long as skopeo takes for a whole push of what is known, and its pools, retries,
+redirects and decoding were switched off here (docs/adr/0006).
+"""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import select
+import socket
+import threading
+from contextlib import suppress
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable, Iterable
+
+    from sampan.registry.pacing import Limits
+
+MAX_KEPT_SECONDS = 60.0
+
+
+class ProxyFault(Exception):
+    """The proxy itself fails: `status` is what it answered, 0 if it did not."""
+
+    def __init__(self, status: int = 0) -> None:
+        super().__init__(f"proxy: {status}")
+        self.status = status
+
+
+class ConnectTimeout(Exception):
+    """No connection within its time; waiting for an answer is `socket.timeout`."""
+
+
+class Way:
+    """Where a connection leads and how: `context` is what TLS needs, `proxy` the URL of one, `proxy_context` its TLS."""
+
+    __slots__ = ("context", "host", "port", "proxy", "proxy_context", "scheme")
+
+    def __init__(self, url: str, proxy: str | None, context: ssl.SSLContext | None, proxy_context: ssl.SSLContext | None) -> None:
+        parts = urlsplit(url)
+        self.scheme = parts.scheme
+        self.host = parts.hostname or ""
+        self.port = parts.port or {"http": 80, "https": 443}[parts.scheme]
+        self.proxy = proxy
+        self.context = context
+        self.proxy_context = proxy_context
+
+    @property
+    def is_tunnel(self) -> bool:
+        """Whether a proxy passes on bytes it cannot read; else it gets whole URLs."""
+        return self.proxy is not None and self.scheme == "https"
+
+    def proxy_headers(self) -> dict[str, str]:
+        """Who we are for the proxy; empty without a password or a proxy."""
+        parts = urlsplit(self.proxy or "")
+        if not parts.username:
+            return {}
+        proof = f"{unquote(parts.username)}:{unquote(parts.password or '')}".encode()
+        return {"Proxy-Authorization": "Basic " + base64.b64encode(proof).decode()}
+
+
+class Connection:
+    """One connection, for one thread at a time; `end` may come from any."""
+
+    def __init__(self, way: Way, limits: Limits) -> None:
+        """Raises OSError, `ConnectTimeout`, `ProxyFault`, ssl.SSLError, UnicodeError for a host that can have no address."""
+        self._way = way
+        self._limits = limits
+        self._socket = _secured(way, limits)
+        self._http = http.client.HTTPConnection(way.host, way.port)
+        self._http.sock = self._socket
+        self._http.auto_open = 0
+        self.was_used = False
+
+    def ask(
+        self, method: str, url: str, headers: dict[str, str], pieces: Iterable[bytes] | None, patience: float
+    ) -> http.client.HTTPResponse:
+        """Send a request and read the head of its answer, for which `patience` seconds are waited.
+
+        Raises OSError, http.client.HTTPException, ValueError for what cannot be in a request, and what `pieces` raises.
+        """
+        parts = urlsplit(url)
+        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        if self._way.proxy is not None and not self._way.is_tunnel:
+            target = f"{parts.scheme}://{parts.netloc}{target}"
+            headers = {**headers, **self._way.proxy_headers()}
+        self._socket.settimeout(self._limits.silence)
+        self._http.putrequest(method, target, skip_host=True, skip_accept_encoding=True)
+        self._http.putheader("Host", parts.netloc)
+        for name, value in headers.items():
+            self._http.putheader(name, value)
+        try:
+            self._http.endheaders()
+            for piece in pieces or ():
+                self._http.send(piece)
+        except BrokenPipeError:
+            pass  # it has hung up on the body, perhaps with an answer that says why
+        self._socket.settimeout(patience)
+        response = self._http.getresponse()
+        self._socket.settimeout(self._limits.silence)
+        self.was_used = True
+        return response
+
+    def is_alive(self) -> bool:
+        """Whether an idle connection still stands: nothing to read, not even its end."""
+        try:
+            watcher = select.poll()
+            watcher.register(self._socket, select.POLLIN)
+            return not watcher.poll(0)
+        except (OSError, ValueError):
+            return False
+
+    def end(self) -> None:
+        """Let whoever reads or writes here fail at once."""
+        with suppress(OSError):
+            socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Give the socket back."""
+        with suppress(OSError):
+            self._http.close()
+        with suppress(OSError):
+            self._socket.close()
+
+
+class Pool:
+    """Idle connections by where they lead; for many threads."""
+
+    def __init__(self, limits: Limits, keep: int) -> None:
+        """`keep` idle ones for each place."""
+        self._limits = limits
+        self._keep = keep
+        self._lock = threading.Lock()
+        self._idle: dict[object, list[Connection]] = {}
+
+    def get(self, key: object, way: Callable[[], Way]) -> Connection:
+        """An idle connection for this key, else a new one. Raises as `Connection`, and what `way` raises."""
+        while True:
+            with self._lock:
+                idle = self._idle.get(key)
+                found = idle.pop() if idle else None
+            if found is None:
+                return Connection(way(), self._limits)
+            if found.is_alive():
+                return found
+            found.close()
+
+    def new(self, way: Callable[[], Way]) -> Connection:
+        """A connection that nobody has used."""
+        return Connection(way(), self._limits)
+
+    def put(self, key: object, connection: Connection) -> None:
+        """Keep one whose answer has been read to its end."""
+        with self._lock:
+            idle = self._idle.setdefault(key, [])
+            if len(idle) < self._keep:
+                idle.append(connection)
+                return
+        connection.close()
+
+    def clear(self) -> None:
+        """Close all that are idle."""
+        with self._lock:
+            idle = [connection for connections in self._idle.values() for connection in connections]
+            self._idle.clear()
+        for connection in idle:
+            connection.close()
+
+
+def _secured(way: Way, limits: Limits) -> socket.socket:
+    """A socket on which the server itself is spoken to."""
+    if way.proxy is None:
+        plain = _connected(way.host, way.port, limits)
+    else:
+        try:
+            plain = _at_proxy(way, limits)
+        except ProxyFault:
+            raise
+        except (OSError, ConnectTimeout, http.client.HTTPException) as error:
+            raise ProxyFault from error
+    return plain if way.context is None else _wrapped(plain, way.context, way.host)
+
+
+def _at_proxy(way: Way, limits: Limits) -> socket.socket:
+    """A socket to the proxy, which passes bytes on if that is what is needed."""
+    parts = urlsplit(way.proxy or "")
+    plain = _connected(parts.hostname or "", parts.port or {"http": 80, "https": 443}[parts.scheme], limits)
+    if way.proxy_context is not None:
+        plain = _wrapped(plain, way.proxy_context, parts.hostname or "")
+    if not way.is_tunnel:
+        return plain
+    try:
+        _open_tunnel(plain, way)
+    except BaseException:
+        plain.close()
+        raise
+    return plain if way.proxy_context is None else _relayed(plain)
+
+
+def _open_tunnel(plain: socket.socket, way: Way) -> None:
+    goal = f"[{way.host}]:{way.port}" if ":" in way.host else f"{way.host}:{way.port}"
+    lines = [f"CONNECT {goal} HTTP/1.1", f"Host: {goal}", *(f"{name}: {value}" for name, value in way.proxy_headers().items())]
+    plain.sendall("\r\n".join([*lines, "", ""]).encode("ascii"))
+    response = http.client.HTTPResponse(plain, method="CONNECT")
+    try:
+        response.begin()
+        if response.status != http.client.OK:
+            raise ProxyFault(response.status)
+    finally:
+        response.close()
+
+
+def _connected(host: str, port: int, limits: Limits) -> socket.socket:
+    try:
+        found = socket.create_connection((host, port), timeout=limits.connect)
+    except socket.timeout as error:
+        raise ConnectTimeout from error
+    found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return found
+
+
+def _wrapped(plain: socket.socket, context: ssl.SSLContext, host: str) -> socket.socket:
+    try:
+        return context.wrap_socket(plain, server_hostname=host)
+    except socket.timeout as error:
+        plain.close()
+        raise ConnectTimeout from error
+    except BaseException:
+        plain.close()
+        raise
+
+
+def _relayed(secured: socket.socket) -> socket.socket:
+    """A plain socket for TLS inside TLS, which Python's sockets cannot do: a thread passes the bytes on."""
+    ours, theirs = socket.socketpair()
+    secured.settimeout(None)
+
+    def pass_on(source: socket.socket, goal: socket.socket) -> None:
+        with suppress(OSError):
+            while data := source.recv(65536):
+                goal.sendall(data)
+        for one in (source, goal):
+            with suppress(OSError):
+                socket.socket.shutdown(one, socket.SHUT_RDWR)
+
+    for pair in ((secured, theirs), (theirs, secured)):
+        threading.Thread(target=pass_on, args=pair, name="sampan-proxy", daemon=True).start()
+    return ours
