@@ -206,9 +206,21 @@ def test_aliases(files):
 def test_files_that_cannot_be_understood(files, text, words):
     file = files.conf(text)
     with pytest.raises(BadSetting) as caught:
-        files.shown("a.com/x")
+        files.routing().conf().alias("x") and files.shown("a.com/x")
     assert file in caught.value.sentence
     assert words in caught.value.sentence
+
+
+def test_a_file_of_aliases_alone_is_read_when_a_short_name_is_looked_up(files):
+    """TOML costs 10 ms, and podman's long list forbids nothing."""
+    files.conf('# a comment\n\n[aliases]\n  # another\n"x" = "a.com/X"\n')
+    assert files.shown("a.com/x") == ["a.com/x"]
+    with pytest.raises(BadSetting):
+        files.routing().conf().alias("y")
+    files.conf('[aliases]\n"x" = "a.com/y"\n[[registry]]\nprefix = "a.com"\nlocation = "b.com"\n')
+    assert files.shown("a.com/x") == ["b.com/x"]
+    files.conf('registry = [{prefix = "a.com", location = "c.com"}]\n[aliases]\n')
+    assert files.shown("a.com/x") == ["c.com/x"]
 
 
 def test_a_location_that_makes_no_name(files):

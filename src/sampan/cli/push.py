@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from sampan.cli.authfile import AUTHFILE, session_for_registries
 from sampan.options.table import FLAG, Argument, Command, Option
 from sampan.runtime.push import push
 from sampan.terminal.output import result
 
+TYPE_CHECKING = False  # `typing` costs 6 ms; type checkers know this name
 if TYPE_CHECKING:
     from sampan.cli.context import Context
     from sampan.options.table import Parsed

@@ -12,7 +12,6 @@ from __future__ import annotations
 import os
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from sampan.errors import CorruptRecord, DigestMismatch, ImageNotFound, RemoteError, SampanError, StoreError
 from sampan.image.parallel import each
@@ -23,6 +22,7 @@ from sampan.oci.platform import listed
 from sampan.oci.reference import Reference
 from sampan.store import blobs, names
 
+TYPE_CHECKING = False  # `typing` costs 6 ms; type checkers know this name
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 

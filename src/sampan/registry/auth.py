@@ -21,12 +21,12 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from sampan.errors import Unauthorized, printable
 from sampan.registry import tokens
 from sampan.registry.challenge import Challenge, parse_challenges
 
+TYPE_CHECKING = False  # `typing` costs 6 ms; type checkers know this name
 if TYPE_CHECKING:
     from typing import Protocol
 

@@ -13,7 +13,6 @@ its manifest says, if the settings allow it, without credentials.
 from __future__ import annotations
 
 import errno
-from typing import TYPE_CHECKING
 
 from sampan.errors import DigestMismatch, NoSpace, NotAtRegistry, ProtocolError, SampanError, StoreError, Unreachable
 from sampan.oci.digest import Verifier
@@ -23,6 +22,7 @@ from sampan.registry.failures import Refusal, is_web_page, page_instead_of
 from sampan.registry.pacing import PROGRESS_BYTES, Transient
 from sampan.registry.transport import Request
 
+TYPE_CHECKING = False  # `typing` costs 6 ms; type checkers know this name
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from typing import BinaryIO

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import os
 import threading
-from typing import TYPE_CHECKING
 
 from sampan.errors import BadSetting
 from sampan.oci.reference import HUB, HUB_HOST
 from sampan.registry.tls import USUAL, TlsRules
 
+TYPE_CHECKING = False  # `typing` costs 6 ms; type checkers know this name
 if TYPE_CHECKING:
     from collections.abc import Mapping
 

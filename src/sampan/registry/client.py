@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from sampan.errors import DigestMismatch, ProtocolError
 from sampan.events import SILENT_NOTICE, Notice, Task
@@ -25,6 +24,7 @@ from sampan.registry.failures import is_web_page, page_instead_of
 from sampan.registry.routes import PULL, PUSH, RESOLVE, Routing
 from sampan.registry.transport import Request, Transport
 
+TYPE_CHECKING = False  # `typing` costs 6 ms; type checkers know this name
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from typing import BinaryIO

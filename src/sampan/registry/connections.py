@@ -1,32 +1,33 @@
 """Connections to web servers: opened, through a proxy if need be, secured, used for one request after the other.
 
-Theory of operation. `http.client` reads and writes the protocol; sockets are ours, so that each phase has its own time-out
-and another thread can end a transfer. A connection that has given a whole answer is kept for the next request to the same
+Theory of operation. `http1` knows the protocol; sockets are ours, so that each phase has its own time-out and another
+thread can end a transfer. A connection that has given a whole answer is kept for the next request to the same
 place. Servers close idle ones without a word: one that has data or an end to read is dropped, and if a kept one turns out to be
-closed when it is used, the request goes once more over a new one.
+closed when it is used, the request goes once more over a new one (transport.py).
 
-Not urllib3: importing it costs 57 ms, twice as long as skopeo takes for a whole push of what is known, and its pools, retries,
+Not urllib3: importing it costs 57 ms, twice as long as skopeo takes for a whole push of what is known, and its retries,
 redirects and decoding were switched off here (docs/adr/0006).
 """
 
 from __future__ import annotations
 
 import base64
-import http.client
 import select
 import socket
 import threading
 from contextlib import suppress
-from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
+from sampan.registry.http1 import Cut, Malformed, Response, Wire, request_head
+
+TYPE_CHECKING = False  # `typing` costs 6 ms; type checkers know this name
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Iterable
 
     from sampan.registry.pacing import Limits
 
-MAX_KEPT_SECONDS = 60.0
+OK = 200
 
 
 class ProxyFault(Exception):
@@ -77,36 +78,29 @@ class Connection:
         self._way = way
         self._limits = limits
         self._socket = _secured(way, limits)
-        self._http = http.client.HTTPConnection(way.host, way.port)
-        self._http.sock = self._socket
-        self._http.auto_open = 0
+        self._wire = Wire(self._socket.recv_into)
         self.was_used = False
 
-    def ask(
-        self, method: str, url: str, headers: dict[str, str], pieces: Iterable[bytes] | None, patience: float
-    ) -> http.client.HTTPResponse:
+    def ask(self, method: str, url: str, headers: dict[str, str], pieces: Iterable[bytes] | None, patience: float) -> Response:
         """Send a request and read the head of its answer, for which `patience` seconds are waited.
 
-        Raises OSError, http.client.HTTPException, ValueError for what cannot be in a request, and what `pieces` raises.
+        Raises OSError, `Malformed`, `Cut`, `Unsendable`, and what `pieces` raises.
         """
         parts = urlsplit(url)
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         if self._way.proxy is not None and not self._way.is_tunnel:
             target = f"{parts.scheme}://{parts.netloc}{target}"
             headers = {**headers, **self._way.proxy_headers()}
+        head = request_head(method, target, [("Host", _as_ascii(parts.netloc)), *headers.items()])
         self._socket.settimeout(self._limits.silence)
-        self._http.putrequest(method, target, skip_host=True, skip_accept_encoding=True)
-        self._http.putheader("Host", parts.netloc)
-        for name, value in headers.items():
-            self._http.putheader(name, value)
         try:
-            self._http.endheaders()
+            self._socket.sendall(head)
             for piece in pieces or ():
-                self._http.send(piece)
+                self._socket.sendall(piece)
         except BrokenPipeError:
             pass  # it has hung up on the body, perhaps with an answer that says why
         self._socket.settimeout(patience)
-        response = self._http.getresponse()
+        response = Response(self._wire, method)
         self._socket.settimeout(self._limits.silence)
         self.was_used = True
         return response
@@ -127,8 +121,6 @@ class Connection:
 
     def close(self) -> None:
         """Give the socket back."""
-        with suppress(OSError):
-            self._http.close()
         with suppress(OSError):
             self._socket.close()
 
@@ -186,7 +178,7 @@ def _secured(way: Way, limits: Limits) -> socket.socket:
             plain = _at_proxy(way, limits)
         except ProxyFault:
             raise
-        except (OSError, ConnectTimeout, http.client.HTTPException) as error:
+        except (OSError, ConnectTimeout, Malformed, Cut) as error:
             raise ProxyFault from error
     return plain if way.context is None else _wrapped(plain, way.context, way.host)
 
@@ -209,15 +201,16 @@ def _at_proxy(way: Way, limits: Limits) -> socket.socket:
 
 def _open_tunnel(plain: socket.socket, way: Way) -> None:
     goal = f"[{way.host}]:{way.port}" if ":" in way.host else f"{way.host}:{way.port}"
-    lines = [f"CONNECT {goal} HTTP/1.1", f"Host: {goal}", *(f"{name}: {value}" for name, value in way.proxy_headers().items())]
-    plain.sendall("\r\n".join([*lines, "", ""]).encode("ascii"))
-    response = http.client.HTTPResponse(plain, method="CONNECT")
-    try:
-        response.begin()
-        if response.status != http.client.OK:
-            raise ProxyFault(response.status)
-    finally:
-        response.close()
+    plain.sendall(request_head("CONNECT", goal, [("Host", goal), *way.proxy_headers().items()]))
+    # No byte beyond the head is read: the server does not speak first in TLS.
+    status = Response(Wire(plain.recv_into), "HEAD").status
+    if status != OK:
+        raise ProxyFault(status)
+
+
+def _as_ascii(netloc: str) -> str:
+    """A host as the line `Host` has it; one of other scripts in the form that the name service knows."""
+    return netloc if netloc.isascii() else netloc.encode("idna").decode("ascii")
 
 
 def _connected(host: str, port: int, limits: Limits) -> socket.socket:

@@ -13,13 +13,13 @@ import base64
 import os
 import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from sampan.errors import BadSetting, HostError, ProtocolError, printable
 from sampan.oci.document import map_of, read_document, text_map_of, text_of
 from sampan.oci.reference import HUB, HUB_HOST, HUB_OLD
 from sampan.registry.certificates import configuration_directory
 
+TYPE_CHECKING = False  # `typing` costs 6 ms; type checkers know this name
 if TYPE_CHECKING:
     from collections.abc import Mapping
 

@@ -7,11 +7,11 @@ for it says it by itself. Docker Hub counts GET requests for manifests and leave
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
 
 from sampan.errors import printable
 from sampan.registry.pacing import spoken
 
+TYPE_CHECKING = False  # `typing` costs 6 ms; type checkers know this name
 if TYPE_CHECKING:
     from collections.abc import Mapping
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from sampan.errors import UsageError
@@ -17,6 +16,7 @@ from sampan.oci.reference import HUB, HUB_HOST, Reference
 from sampan.registry import hosts_toml, registries_conf
 from sampan.registry.certificates import SYSTEM
 
+TYPE_CHECKING = False  # `typing` costs 6 ms; type checkers know this name
 if TYPE_CHECKING:
     from collections.abc import Mapping
 

@@ -1,15 +1,19 @@
-"""TLS: which authorities are trusted, what is special about single hosts, and what a failed handshake means in words."""
+"""TLS: which authorities are trusted, what is special about single hosts, and what a failed handshake means in words.
+
+`ssl` is imported when it is needed (5 ms): a registry on loopback has none.
+"""
 
 from __future__ import annotations
 
 import os
-import ssl
+import sys
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
-from sampan.errors import BadSetting
+from sampan.errors import BadSetting, printable
 
+TYPE_CHECKING = False  # `typing` costs 6 ms; type checkers know this name
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Mapping
 
 # Where distributions keep their authorities. A Python that was built elsewhere (conda, a portable build) looks in places
@@ -47,6 +51,8 @@ def client_context(environ: Mapping[str, str], rules: TlsRules = USUAL) -> ssl.S
 
     The authorities of `rules` come in addition. Raises `BadSetting` for a file that cannot be used.
     """
+    import ssl
+
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     for certificate, key in rules.own:
@@ -59,17 +65,19 @@ def client_context(environ: Mapping[str, str], rules: TlsRules = USUAL) -> ssl.S
     for file in rules.authorities:
         try:
             context.load_verify_locations(file)
-        except (OSError, ssl.SSLError) as error:
+        except OSError as error:  # ssl.SSLError is one
             raise BadSetting(f"cannot use the authority's certificate {file}: {_reason(error)}") from error
     return context
 
 
 def _load_authorities(context: ssl.SSLContext, environ: Mapping[str, str]) -> None:
+    import ssl
+
     file, directory = environ.get("SSL_CERT_FILE"), environ.get("SSL_CERT_DIR")
     if file or directory:
         try:
             context.load_verify_locations(file or None, directory or None)
-        except (OSError, ssl.SSLError) as error:
+        except OSError as error:
             raise BadSetting(f"cannot read the certificates of SSL_CERT_FILE={file or ''}: {_reason(error)}") from error
         return
     paths = ssl.get_default_verify_paths()
@@ -88,7 +96,7 @@ def _load_own(context: ssl.SSLContext, certificate: str, key: str) -> None:
 
     try:
         context.load_cert_chain(certificate, key or None, no_password)
-    except (OSError, ssl.SSLError) as error:
+    except OSError as error:
         files = f"{certificate} with the key {key}" if key else certificate
         raise BadSetting(f"cannot use the certificate {files}: {_reason(error)}") from error
 
@@ -101,7 +109,38 @@ _UNKNOWN_AUTHORITY = (2, 18, 19, 20, 21)
 _EXPIRED, _NOT_YET, _WRONG_NAME, _WRONG_ADDRESS = 10, 9, 62, 64
 
 
-def certificate_fault(error: ssl.SSLCertVerificationError, host: str) -> tuple[str, str | None]:
+def tls_fault(error: BaseException, host: str) -> tuple[str, str | None] | None:
+    """A sentence and a hint for a handshake that failed; `None` if it was another failure, or the connection was cut."""
+    if "ssl" not in sys.modules:
+        return None
+    import ssl
+
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return _certificate_fault(error, host)
+    if not isinstance(error, ssl.SSLError) or isinstance(error, (ssl.SSLEOFError, ssl.SSLZeroReturnError)):
+        return None
+    reason = (error.reason or "").replace("_", " ").lower()
+    if reason in ("wrong version number", "record layer failure", "http request", "packet length too long"):
+        return (
+            f"{host} does not speak TLS",
+            "for a registry that has plain http only, add it to insecure_registries in the settings",
+        )
+    if "certificate required" in reason or "handshake failure" in reason:
+        return (
+            f"{host} does not speak TLS with us ({printable(reason)})",
+            f"if it wants a certificate of yours, put it into ~/.config/containers/certs.d/{host}/ as client.cert and client.key",
+        )
+    return f"TLS with {host} failed: {printable(reason or str(error))}", None
+
+
+def caused_by_certificate(error: BaseException) -> bool:
+    """Whether TLS was spoken, but the certificate not accepted."""
+    import ssl
+
+    return isinstance(error.__cause__, ssl.SSLCertVerificationError)
+
+
+def _certificate_fault(error: ssl.SSLCertVerificationError, host: str) -> tuple[str, str | None]:
     """A sentence and a hint for a certificate that was not accepted."""
     code = error.verify_code
     if code in _UNKNOWN_AUTHORITY:

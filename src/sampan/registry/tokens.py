@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from sampan.errors import ProtocolError
@@ -14,6 +13,7 @@ from sampan.registry.failures import Refusal
 from sampan.registry.pacing import Transient
 from sampan.registry.transport import Body, Request
 
+TYPE_CHECKING = False  # `typing` costs 6 ms; type checkers know this name
 if TYPE_CHECKING:
     from sampan.registry.challenge import Challenge
     from sampan.registry.credentials import Credential

@@ -10,10 +10,8 @@ Each host has its own rules of TLS. Our own certificate is a credential too: it 
 
 from __future__ import annotations
 
-import http.client
 import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
 from sampan import __version__
@@ -23,11 +21,13 @@ from sampan.registry.certificates import CertificateDirectories
 from sampan.registry.connections import ConnectTimeout, Pool, ProxyFault, Way
 from sampan.registry.failures import connection_failure
 from sampan.registry.headers import Headers
+from sampan.registry.http1 import Cut, Malformed, Unsendable
 from sampan.registry.pacing import Clock, Limits, Tries
 from sampan.registry.proxy import proxy_for
 from sampan.registry.remarks import Remarks
 from sampan.registry.tls import USUAL, TlsRules, client_context
 
+TYPE_CHECKING = False  # `typing` costs 6 ms; type checkers know this name
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from sampan.events import Notice
     from sampan.registry.connections import Connection
+    from sampan.registry.http1 import Response
 
 PIECE = 256 * 1024
 """Bytes read at a time: larger ones are not faster, and up to this much is lost when a connection breaks."""
@@ -42,8 +43,8 @@ MAX_REFUSAL = 64 * 1024
 
 _REDIRECTS = (301, 302, 303, 307, 308)
 _TRAVELLING = ("accept", "accept-encoding", "range", "user-agent")
-_FAULTS = (OSError, http.client.HTTPException, ProxyFault, ConnectTimeout, UnicodeError)
-"""What connections raise; UnicodeError is for a host or a line that cannot be sent."""
+_FAULTS = (OSError, Malformed, Cut, Unsendable, ProxyFault, ConnectTimeout, UnicodeError)
+"""What connections raise; UnicodeError is for a host that can have no address."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ class Answer:
         self._line = line
         self._response = line.response
         self.status = line.response.status
-        self.headers = Headers(line.response.getheaders())
+        self.headers = Headers(line.response.headers)
         self.host = host
         self.strayed = strayed
 
@@ -105,9 +106,7 @@ class Answer:
         while True:
             try:
                 piece = self._response.read(PIECE)
-                if not piece and self._response.length:
-                    raise http.client.IncompleteRead(b"", self._response.length)
-            except (OSError, http.client.HTTPException) as error:
+            except (OSError, Malformed, Cut) as error:
                 self._transport.check_running()
                 raise connection_failure(error, self.host, self._transport.limits) from error
             if not piece:
@@ -146,7 +145,7 @@ class _Line:
 
     __slots__ = ("connection", "key", "response")
 
-    def __init__(self, key: object, connection: Connection, response: http.client.HTTPResponse) -> None:
+    def __init__(self, key: object, connection: Connection, response: Response) -> None:
         self.key = key
         self.connection = connection
         self.response = response
@@ -234,11 +233,7 @@ class Transport:
             if line.connection not in self._busy:
                 return
             self._busy.discard(line.connection)
-        if line.response.length == 0:
-            line.response.read()  # only then it counts as closed
-        is_whole = line.response.isclosed() and not line.response.will_close and not self._stop.is_set()
-        line.response.close()
-        if is_whole:
+        if line.response.is_reusable and not self._stop.is_set():
             self._pool.put(line.key, line.connection)
         else:
             line.connection.close()
@@ -256,7 +251,7 @@ class Transport:
             connection = self._pool.get(key, lambda: self._way(url, proxy, rules))
             try:
                 return self._use(key, connection, request, (url, headers))
-            except (ConnectionError, http.client.RemoteDisconnected):
+            except (ConnectionError, Cut):
                 # A kept one that the server had closed. Not with a body: part of it may have arrived.
                 if not connection.was_used or request.body is not None or self._stop.is_set():
                     raise

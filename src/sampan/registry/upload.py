@@ -10,7 +10,6 @@ not finished is deleted.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
 from sampan.errors import ProtocolError, SampanError, Unauthorized, Unreachable
@@ -19,6 +18,7 @@ from sampan.registry.failures import Refusal
 from sampan.registry.pacing import Transient
 from sampan.registry.transport import Body, Request, target_of
 
+TYPE_CHECKING = False  # `typing` costs 6 ms; type checkers know this name
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from sampan.oci.reference import Reference
 from sampan.registry import registries_conf
 from sampan.runtime import images
 
+TYPE_CHECKING = False  # `typing` costs 6 ms; type checkers know this name
 if TYPE_CHECKING:
     from sampan.container.record import ContainerImage
     from sampan.runtime.session import Session
