@@ -187,16 +187,16 @@ def _at_proxy(way: Way, limits: Limits) -> socket.socket:
     """A socket to the proxy, which passes bytes on if that is what is needed."""
     parts = urlsplit(way.proxy or "")
     plain = _connected(parts.hostname or "", parts.port or {"http": 80, "https": 443}[parts.scheme], limits)
-    if way.proxy_context is not None:
-        plain = _wrapped(plain, way.proxy_context, parts.hostname or "")
+    secured = None if way.proxy_context is None else _wrapped(plain, way.proxy_context, parts.hostname or "")
+    spoken_to = secured or plain
     if not way.is_tunnel:
-        return plain
+        return spoken_to
     try:
-        _open_tunnel(plain, way)
+        _open_tunnel(spoken_to, way)
     except BaseException:
-        plain.close()
+        spoken_to.close()
         raise
-    return plain if way.proxy_context is None else _relayed(plain)
+    return plain if secured is None else _relayed(secured)
 
 
 def _open_tunnel(plain: socket.socket, way: Way) -> None:
@@ -222,7 +222,7 @@ def _connected(host: str, port: int, limits: Limits) -> socket.socket:
     return found
 
 
-def _wrapped(plain: socket.socket, context: ssl.SSLContext, host: str) -> socket.socket:
+def _wrapped(plain: socket.socket, context: ssl.SSLContext, host: str) -> ssl.SSLSocket:
     try:
         return context.wrap_socket(plain, server_hostname=host)
     except socket.timeout as error:
@@ -233,19 +233,28 @@ def _wrapped(plain: socket.socket, context: ssl.SSLContext, host: str) -> socket
         raise
 
 
-def _relayed(secured: socket.socket) -> socket.socket:
-    """A plain socket for TLS inside TLS, which Python's sockets cannot do: a thread passes the bytes on."""
+def _relayed(secured: ssl.SSLSocket) -> socket.socket:
+    """A plain socket for TLS inside TLS, which Python's sockets cannot do: a thread passes the bytes on, both ways.
+
+    One thread, because two must not use one TLS connection at the same time.
+    """
     ours, theirs = socket.socketpair()
     secured.settimeout(None)
-
-    def pass_on(source: socket.socket, goal: socket.socket) -> None:
-        with suppress(OSError):
-            while data := source.recv(65536):
-                goal.sendall(data)
-        for one in (source, goal):
-            with suppress(OSError):
-                socket.socket.shutdown(one, socket.SHUT_RDWR)
-
-    for pair in ((secured, theirs), (theirs, secured)):
-        threading.Thread(target=pass_on, args=pair, name="sampan-proxy", daemon=True).start()
+    threading.Thread(target=_pass_on, args=(secured, theirs), name="sampan-proxy", daemon=True).start()
     return ours
+
+
+def _pass_on(secured: ssl.SSLSocket, plain: socket.socket) -> None:
+    with secured, plain, suppress(OSError, ValueError):
+        watcher = select.poll()
+        for one in (secured, plain):
+            watcher.register(one, select.POLLIN)
+        while True:
+            # TLS may hold bytes that the socket no longer shows.
+            ready = [secured.fileno()] if secured.pending() else [descriptor for descriptor, _ in watcher.poll()]
+            for descriptor in ready:
+                source, goal = (secured, plain) if descriptor == secured.fileno() else (plain, secured)
+                data = source.recv(65536)
+                if not data:
+                    return
+                goal.sendall(data)
