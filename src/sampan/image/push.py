@@ -96,7 +96,7 @@ class Pusher:
         self._collect(self._document(image.index, ""), found, absent)
         if absent:
             lacking = listed(entry.platform for entry in absent if entry.platform is not None) or "some of its entries"
-            reference = Reference.parse(image.reference).familiar
+            reference = _shown(image)
             raise ImageNotFound(
                 f"of the platforms of {reference} the store does not have {lacking}",
                 f"sampan pull --platform PLATFORM {reference} for each, then push again",
@@ -182,6 +182,8 @@ class Pusher:
         known: dict[str, list[str]] = {}
         for store in self.stores:
             for image in names.listing(store):
+                if not image.is_named:
+                    continue
                 reference = Reference.parse(image.reference)
                 if reference.domain != destination.domain or reference.path == destination.path:
                     continue
@@ -227,12 +229,17 @@ def _pieces(path: str, start: int) -> Iterator[bytes]:
 def _not_here(gone: list[Descriptor], destination: Reference, image: Image) -> ImageNotFound:
     count = f"{len(gone)} blobs" if len(gone) > 1 else f"the blob {gone[0].digest.short}"
     are, them = ("are", "them") if len(gone) > 1 else ("is", "it")
-    reference = Reference.parse(image.reference).familiar
+    reference = _shown(image)
     return ImageNotFound(
         f"{count} of {reference} {are} not in the store, and {destination.domain} does not have {them} either",
         f"with keep_blobs = false layers are dropped once they are unpacked; SAMPAN_KEEP_BLOBS=1 sampan pull {reference} "
         "brings them back",
     )
+
+
+def _shown(image: Image) -> str:
+    """For sentences: its name, or its id if it has none."""
+    return Reference.parse(image.reference).familiar if image.is_named else image.config[:19]
 
 
 def _damaged(path: str, reason: str) -> CorruptRecord:

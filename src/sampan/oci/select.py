@@ -33,7 +33,8 @@ def select(
 ) -> Descriptor:
     """The descriptor of the manifest that fits best; `fetch` gives the verified document of a nested index.
 
-    `zstd`: whether layers compressed with it can be read. Raises `NotAtRegistry` that lists what there is, `ProtocolError` for indexes nested too deeply.
+    `zstd`: whether layers compressed with it can be read. Raises `NotAtRegistry` that lists what there is, `ProtocolError`
+    for indexes nested too deeply.
     """
     best: tuple[tuple[int, bool], Descriptor] | None = None
     unlabelled: Descriptor | None = None

@@ -34,7 +34,9 @@ def push(image: str, destination: str | None = None, *, session: Session | None 
     """
     session = session or default_session()
     store, found = _stored(image, session)
-    target = Reference.parse(destination) if destination else Reference.parse(found.reference)
+    if not destination and not found.is_named:
+        raise UsageError(f"the image {image} has no name", f"say where it is to be pushed: sampan push {image} HOST/NAME:TAG")
+    target = Reference.parse(destination or found.reference)
     if destination and target.digest is not None:
         raise UsageError(f"an image is pushed to a tag, not to a digest: {destination}", f"try {target.familiar_name}:TAG")
     stores = (store, *(other for other in session.stores() if other is not store))

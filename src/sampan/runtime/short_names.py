@@ -35,24 +35,20 @@ def resolved(text: str, session: Session) -> Reference:
 
 
 def find_stored(text: str, session: Session) -> tuple[Store, Image] | None:
-    """The record of an image in the first store that has one, under its name or what an alias makes of it."""
-    from sampan.store import names
+    """The record of an image in the first store that has one, by name, id, or what an alias makes of it.
 
-    for wanted in _spellings(text):
-        for store in session.stores():
-            image = names.find(store, wanted)
-            if image is not None:
-                return store, image
-    return None
+    Raises `BadReference`, `BadSetting`, `UsageError` for the beginning of several ids.
+    """
+    from sampan.runtime import lookup
+
+    found = lookup.matching(text, session)
+    if not found:
+        alias = alias_of(text)
+        found = lookup.matching(str(alias[0]), session) if alias is not None else []
+    return found[0] if found else None
 
 
 def find_unpacked(text: str, session: Session, platform: str | None) -> ContainerImage | None:
     """The image that an alias stands for, with its tree, if a store has it."""
     found = alias_of(text)
     return images.find(str(found[0]), session, platform) if found is not None else None
-
-
-def _spellings(text: str) -> list[str]:
-    own = str(Reference.parse(text))
-    found = alias_of(text)
-    return [own] if found is None or str(found[0]) == own else [own, str(found[0])]
