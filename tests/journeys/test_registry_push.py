@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.images.build import Layout, file, layer
+from tests.images.build import Layout, file, layer, tar
 from tests.journeys.registries import RANDOM, conf, trust
 from tests.peers.certificates import needs
 from tests.peers.docker_registry import PASSWORD, USER
@@ -179,6 +179,25 @@ def test_a_refused_push_is_one_sentence(faulty, small_layout, sampan, part, acti
     assert words.format(faulty.host) in done.err
     assert ("copy", "1") not in faulty.tags
     assert faulty.uploads.sessions == {}
+
+
+def test_by_id_and_without_a_name(stored, seeded_small, sampan, tmp_path):
+    name, digest = stored
+    (found,) = json.loads(sampan.good("inspect", name).out)
+    goal = seeded_small.reference("pushed/by-id:1")
+    assert sampan.good("push", found["config"].removeprefix("sha256:")[:12], goal).lines == [f"{goal}@{digest}"]
+    assert sampan.good("tag", found["config"], goal).lines == [goal]
+    (tmp_path / "root.tar").write_bytes(tar([file("f", b"imported")]))
+    sampan.good("import", tmp_path / "root.tar")
+    (unnamed,) = (
+        one for one in json.loads(sampan.good("images", "--format", "json").out) if not one["name"] or "<" in one["name"]
+    )
+    done = sampan("push", unnamed["config"])
+    assert (done.status, "has no name" in done.err) == (125, True)
+    imported = seeded_small.reference("pushed/imported:1")
+    assert sampan.good("push", unnamed["config"], imported).lines[0].startswith(f"{imported}@")
+    assert digest_at(imported, "--tls-verify=false") == unnamed["digest"]
+    assert sampan.good("tag", unnamed["config"], "named:1").lines == ["docker.io/library/named:1"]
 
 
 def test_bad_input(stored, sampan):

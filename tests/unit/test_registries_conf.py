@@ -314,6 +314,7 @@ def test_nobody_may_be_asked(files):
         ('[host."https://u:p@m.lan"]', "has a user name in it"),
         ('[host."ftp://m.lan"]', "names a host by"),
         ('[host."https://m.lan".header]\n"a b" = "c"', "no name of a header"),
+        ('[host."https://m.lan".header]\nHost = "c"', "belongs to the request itself"),
         ('[host."https://m.lan".header]\n"a" = "c\\nd"', "must be a list of texts"),
     ],
 )

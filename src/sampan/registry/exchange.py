@@ -149,16 +149,7 @@ class Exchange:
             sent = self._authenticator.after_refusal(place, answer.values("WWW-Authenticate"), sent)
 
     def _place(self, route: Route, base: str) -> Place:
-        return Place(
-            base,
-            route.domain,
-            route.path,
-            route.root,
-            route.namespace,
-            route.headers,
-            self._rules(route),
-            is_mirror=route.is_mirror,
-        )
+        return Place(base, route.domain, route.path, route.root, route.namespace, route.headers, self._rules(route))
 
     def _rules(self, route: Route) -> TlsRules:
         rules = route.tls if route.tls is not None else self.transport.certificates.rules(route.host)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 CAPABILITIES = ("pull", "resolve", "push")
 _ODD = frozenset("\r\n\0:")
+_OURS = ("host", "connection", "content-length", "transfer-encoding", "accept-encoding", "range")
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,8 @@ def _headers(table: Table, file: str) -> tuple[tuple[str, str], ...]:
     """Several values of one header are joined by commas, as HTTP has it."""
     found = []
     for name in table:
+        if name.lower() in _OURS:
+            raise BadSetting(f"{file} sets the header {name}, which belongs to the request itself")
         if not name or not name.isascii() or not name.isprintable() or _ODD & set(name) or " " in name:
             raise BadSetting(f"{file} has {printable(name[:80])!r}, which is no name of a header")
         found.append((name, ", ".join(texts_in(table, name, file))))

@@ -27,7 +27,6 @@ class Place:
     tls: TlsRules | None = None
     actions: str = "pull"
     source: str = ""
-    is_mirror: bool = False
 
     @property
     def name(self) -> str:
