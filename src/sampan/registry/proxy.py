@@ -7,7 +7,6 @@ subdomains (a leading dot or `*.` is decoration), ports, addresses and networks.
 
 from __future__ import annotations
 
-import ipaddress
 from urllib.parse import urlsplit
 
 from sampan.errors import BadSetting, printable
@@ -47,6 +46,8 @@ def _variable(environ: Mapping[str, str], name: str) -> str:
 
 
 def _is_exempt(host: str, port: int, no_proxy: str) -> bool:
+    import ipaddress
+
     try:
         address = ipaddress.ip_address(host)
     except ValueError:

@@ -7,14 +7,15 @@ is passed over. Who does not want the registry itself asked writes another `loca
 
 from __future__ import annotations
 
+import os
 import threading
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from sampan.errors import UsageError
 from sampan.oci.reference import HUB, HUB_HOST, Reference
-from sampan.registry import hosts_toml, registries_conf
-from sampan.registry.certificates import SYSTEM
+from sampan.registry import registries_conf
+from sampan.registry.certificates import SYSTEM, configuration_directory
 
 TYPE_CHECKING = False  # `typing` costs 6 ms; type checkers know this name
 if TYPE_CHECKING:
@@ -107,7 +108,13 @@ class Routing:
     def _hosts_of(self, domain: str) -> tuple[Host, ...]:
         with self._lock:
             if domain not in self._hosts:
-                self._hosts[domain] = hosts_toml.load(domain, self._environ, self._system)
+                bases = (configuration_directory(self._environ), self._system)
+                if any(os.path.isdir(f"{base}/containerd/certs.d") for base in bases):
+                    from sampan.registry import hosts_toml
+
+                    self._hosts[domain] = hosts_toml.load(domain, self._environ, self._system)
+                else:
+                    self._hosts[domain] = ()
             return self._hosts[domain]
 
 
