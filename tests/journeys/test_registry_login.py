@@ -13,6 +13,7 @@ import time
 import pytest
 
 from tests.journeys.registries import auths, trust
+from tests.peers.certificates import needs
 from tests.peers.docker_registry import PASSWORD, USER
 
 
@@ -43,6 +44,15 @@ def test_a_right_and_a_wrong_password(request, sampan, file, kind):
     assert (done.status, auths(file)) == (0, {})
     done = sampan("logout", host)
     assert (done.status, f"there is no password for {host}" in done.err) == (125, True)
+
+
+def test_skopeo_reads_the_file(seeded_small, basic_registry, sampan, file):
+    needs("skopeo")
+    login(sampan, basic_registry.host)
+    words = ["skopeo", "inspect", "--tls-verify=false", "--authfile", file, f"docker://{basic_registry.host}/small/tools:1"]
+    done = subprocess.run(words, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert subprocess.run([*words[:4], "/dev/null", words[-1]], capture_output=True).returncode != 0
 
 
 def test_over_tls(tls_registry, sampan, file):
