@@ -1,8 +1,8 @@
 """Connections to web servers: opened, through a proxy if need be, secured, used for one request after the other.
 
-Theory of operation. `http1` knows the protocol; sockets are ours, so that each phase has its own time-out and another
-thread can end a transfer. A connection that has given a whole answer is kept for the next request to the same
-place. Servers close idle ones without a word: one that has data or an end to read is dropped, and if a kept one turns out to be
+Theory of operation. `http1` (the standard library's http.client) knows the protocol; sockets are ours, so that each phase has
+its own time-out and another thread can end a transfer. A connection that has given a whole answer is kept for the next
+request to the same place. Servers close idle ones without a word: one that has data or an end to read is dropped, and if a kept one turns out to be
 closed when it is used, the request goes once more over a new one (transport.py).
 
 Not urllib3: importing it costs 57 ms, twice as long as skopeo takes for a whole push of what is known, and its retries,
@@ -18,7 +18,7 @@ import threading
 from contextlib import suppress
 from urllib.parse import unquote, urlsplit
 
-from sampan.registry.http1 import Cut, Malformed, Response, Wire, request_head
+from sampan.registry.http1 import Cut, Malformed, Response, request_head
 
 TYPE_CHECKING = False  # `typing` costs 6 ms; type checkers know this name
 if TYPE_CHECKING:
@@ -78,7 +78,6 @@ class Connection:
         self._way = way
         self._limits = limits
         self._socket = _secured(way, limits)
-        self._wire = Wire(self._socket.recv_into)
         self.was_used = False
 
     def ask(self, method: str, url: str, headers: dict[str, str], pieces: Iterable[bytes] | None, patience: float) -> Response:
@@ -100,7 +99,7 @@ class Connection:
         except BrokenPipeError:
             pass  # it has hung up on the body, perhaps with an answer that says why
         self._socket.settimeout(patience)
-        response = Response(self._wire, method)
+        response = Response(self._socket, method)
         self._socket.settimeout(self._limits.silence)
         self.was_used = True
         return response
@@ -203,9 +202,10 @@ def _open_tunnel(plain: socket.socket, way: Way) -> None:
     goal = f"[{way.host}]:{way.port}" if ":" in way.host else f"{way.host}:{way.port}"
     plain.sendall(request_head("CONNECT", goal, [("Host", goal), *way.proxy_headers().items()]))
     # No byte beyond the head is read: the server does not speak first in TLS.
-    status = Response(Wire(plain.recv_into), "HEAD").status
-    if status != OK:
-        raise ProxyFault(status)
+    response = Response(plain, "HEAD")
+    response.close()
+    if response.status != OK:
+        raise ProxyFault(response.status)
 
 
 def _as_ascii(netloc: str) -> str:

@@ -233,7 +233,9 @@ class Transport:
             if line.connection not in self._busy:
                 return
             self._busy.discard(line.connection)
-        if line.response.is_reusable and not self._stop.is_set():
+        is_whole = line.response.is_reusable and not self._stop.is_set()
+        line.response.close()
+        if is_whole:
             self._pool.put(line.key, line.connection)
         else:
             line.connection.close()
