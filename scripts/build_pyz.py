@@ -9,11 +9,13 @@ sampan, its native programs and the pure-Python dependencies go into one zip fil
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
+import venv
 import zipapp
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -22,7 +24,7 @@ sys.path.insert(0, ROOT)
 import hatch_build  # noqa: E402
 
 # The last versions that Python 3.9 takes. rich's own dependencies are for Markdown and source code, which sampan never shows.
-DEPENDENCIES = ("urllib3>=2.3,<2.7", "rich>=13,<16", "tomli>=2")
+DEPENDENCIES = ("rich>=13,<16", "tomli>=2")
 
 
 def build(target: str) -> None:
@@ -41,7 +43,7 @@ def build(target: str) -> None:
             with open(program + ".sha256", "w", encoding="ascii") as stream:
                 stream.write(digest + "\n")
         pip = [
-            sys.executable,
+            _python_with_pip(place),
             "-m",
             "pip",
             "install",
@@ -63,6 +65,15 @@ def build(target: str) -> None:
         )
         os.chmod(new, 0o755)
         os.rename(new, target)
+
+
+def _python_with_pip(place: str) -> str:
+    """This interpreter, or one of a new virtual environment: Debian's python3 comes without pip."""
+    if importlib.util.find_spec("pip"):
+        return sys.executable
+    environment = os.path.join(place, "venv")
+    venv.create(environment, with_pip=True)
+    return os.path.join(environment, "bin/python")
 
 
 def _keep_licences(place: str) -> None:

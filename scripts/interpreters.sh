@@ -38,9 +38,11 @@ for version in 3.9 3.10 3.11 3.12 3.13; do
             sed -i 's/ exec -a "$0"/ exec/' "$venv/bin/python"
             chmod 755 "$venv/bin/python"
         fi
-        # Without the extras: what a node has that has nothing.
-        "$venv/bin/python" -m pip install -qq pytest pytest-xdist hypothesis
     fi
+    # Without the extras: what a node has that has nothing.
+    tools="pytest pytest-xdist hypothesis"
+    # shellcheck disable=SC2086
+    [ "$(cat "$venv/tools" 2>/dev/null)" = "$tools" ] || { "$venv/bin/python" -m pip install -qq $tools && echo "$tools" >"$venv/tools"; }
     [ "$(cat "$venv/product" 2>/dev/null)" = "$(cat "$BASE/product")" ] || {
         "$venv/bin/python" -m pip install -qq "$wheel"
         "$venv/bin/python" -m pip install -qq --force-reinstall --no-deps "$wheel"

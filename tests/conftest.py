@@ -7,8 +7,10 @@ from hypothesis import settings
 pytest_plugins = [
     "tests.peers.docker_registry",
     "tests.peers.faulty",
+    "tests.peers.podman",
     "tests.peers.proxy",
     "tests.peers.recorded",
+    "tests.journeys.registries",
     "tests.product",
 ]
 

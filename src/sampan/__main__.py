@@ -12,7 +12,7 @@ from sampan.errors import EXIT_FAILURE, SampanError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Callable
+    from typing import Callable, NoReturn
 
     from sampan.cli.context import Context
     from sampan.options.table import Command, Parsed
@@ -22,10 +22,23 @@ if TYPE_CHECKING:
 # group -> command -> (module, what it does)
 GROUPS: dict[str, dict[str, tuple[str, str]]] = {
     "images": {
-        "pull": ("sampan.cli.pull", "fetch an image from its registry and unpack it"),
+        "pull": ("sampan.cli.pull", "fetch images from their registries and unpack them"),
+        "push": ("sampan.cli.push", "send an image to a registry"),
         "images": ("sampan.cli.images", "list the images in the store"),
         "inspect": ("sampan.cli.inspect", "show what an image or a container is"),
+        "history": ("sampan.cli.history", "show the steps that made an image"),
+        "verify": ("sampan.cli.verify", "read an image again and compare it with its digests"),
+        "tag": ("sampan.cli.tag", "give an image of the store another name"),
         "rmi": ("sampan.cli.rmi", "remove images"),
+        "load": ("sampan.cli.load", "load images from an archive or a layout"),
+        "save": ("sampan.cli.save", "write images to an archive"),
+        "import": ("sampan.cli.import_", "make an image of a root file system"),
+        "export": ("sampan.cli.export", "write the root file system of an image"),
+    },
+    "registries": {
+        "search": ("sampan.cli.search", "look for images at a registry"),
+        "login": ("sampan.cli.login", "store a password for a registry, after asking it whether it is right"),
+        "logout": ("sampan.cli.logout", "forget the password for a registry"),
     },
     "containers": {
         "run": ("sampan.cli.run", "run a program in an image"),
@@ -70,7 +83,7 @@ def main(words: list[str] | None = None) -> int:
         from sampan.terminal.output import talk
 
         talk("sampan: interrupted; what was complete is kept")
-        return 130
+        return _leave(130)
     except BrokenPipeError:
         _ignore_output()
         return 141
@@ -164,6 +177,16 @@ def _say_unexpected(error: Exception) -> int:
             )
         )
     return EXIT_FAILURE
+
+
+def _leave(status: int) -> NoReturn:
+    """End at once: a thread that waits for a server must not hold up who pressed Ctrl-C."""
+    import os
+
+    try:
+        sys.stdout.flush()
+    finally:
+        os._exit(status)
 
 
 def _ignore_output() -> None:

@@ -282,3 +282,23 @@ def test_every_platform_of_an_index_can_be_pulled_beside_each_other(sampan, regi
     sampan.good("pull", registry.reference("test/multi:1"))
     sampan.good("pull", "--platform", "linux/arm64", registry.reference("test/multi:1"))
     assert '"platform": "linux/arm64"' in sampan.good("images", "--format", "json").text
+
+
+def test_ctrl_c_while_a_server_does_not_answer_at_all(sampan):
+    """No thread that waits for headers may hold up the end."""
+    import signal
+    import socket
+    import time
+
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        reference = f"127.0.0.1:{silent.getsockname()[1]}/x:1"
+        with sampan.popen("pull", reference, stderr=subprocess.PIPE) as process:
+            connection, _ = silent.accept()
+            with connection:
+                time.sleep(0.2)
+                begin = time.monotonic()
+                process.send_signal(signal.SIGINT)
+                _, err = process.communicate(timeout=20)
+    assert process.returncode == 130, err
+    assert time.monotonic() - begin < 3
+    assert b"Traceback" not in err

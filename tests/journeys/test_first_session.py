@@ -152,16 +152,17 @@ def test_a_launch_file_runs_without_python(sampan, pulled):
     assert subprocess.run([file, "sh", "-c", "exit 4"]).returncode == 4  # CMD gives way to the caller's words
 
 
-def test_a_pin_holds_the_tree_until_it_is_ended(sampan, pulled):
+def test_a_pin_holds_the_tree_until_it_is_ended(sampan, busybox):
+    sampan.good("pull", busybox)
     file = sampan.directory / "tool"
-    sampan.good("wrap", "-o", file, pulled, "true")
-    removed = sampan.good("rmi", pulled)
+    sampan.good("wrap", "-o", file, busybox, "true")
+    removed = sampan.good("rmi", busybox)
     assert "stays: it is needed by pin" in removed.err
     assert subprocess.run([file]).returncode == 0
     (pin,) = json.loads(sampan.good("store", "pins", "--format", "json").out)
     sampan.good("store", "pins", "rm", pin["id"])
-    sampan.good("pull", pulled)
-    sampan.good("rmi", pulled)
+    sampan.good("pull", busybox)
+    sampan.good("rmi", busybox)
     gone = subprocess.run([file], capture_output=True, text=True)
     assert (gone.returncode, "sampan wrap" in gone.stderr) == (125, True)
 
@@ -173,11 +174,12 @@ def test_a_container_holds_its_tree(sampan, pulled):
     sampan.good("store", "fsck")
 
 
-def test_rmi_frees_the_disk(sampan, pulled):
-    assert sampan.good("rmi", pulled).lines == [f"{pulled}"]
+def test_rmi_frees_the_disk(sampan, busybox):
+    sampan.good("pull", busybox)
+    assert sampan.good("rmi", busybox).lines == [f"{busybox}"]
     used = {part["part"]: part for part in json.loads(sampan.good("store", "du", "--format", "json").out)}
     assert (used["trees"]["count"], used["blobs"]["count"]) == (0, 0)
-    assert sampan("rmi", pulled).status == 125
+    assert sampan("rmi", busybox).status == 125
 
 
 def test_other_tools_read_the_store_as_an_oci_layout(sampan, pulled):
