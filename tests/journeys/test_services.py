@@ -53,7 +53,8 @@ def until(condition, seconds: float, sampan: Sampan, name: str):
         if found:
             return found
         state = sampan("ps", "-a").text
-        assert time.monotonic() < end and "running" in state, (state, sampan("logs", name))
+        assert "running" in state, sampan("logs", name)
+        assert time.monotonic() < end, sampan("logs", name)
         time.sleep(0.1)
 
 
