@@ -12,17 +12,19 @@ import ctypes
 import os
 from hashlib import sha256
 
-from sampan.errors import CorruptRecord, LayerError, SampanError, StoreError
+from sampan.errors import CorruptRecord, LayerError, StoreError
 from sampan.layers import mtree
 from sampan.layers.clone import clone
 from sampan.layers.directory import DirectorySink
-from sampan.layers.index import Index
+from sampan.layers.entry import FILE
+from sampan.layers.index import Counts, Index
 from sampan.layers.limits import MAX_LAYERS, Allowance
 from sampan.layers.ondisk import is_case_insensitive
 from sampan.layers.removal import remove
 from sampan.layers.unpack import Layer, apply_layer
 from sampan.oci.digest import Digest, chain_ids, sha256_of
-from sampan.store import layout, records, sweep, trees
+from sampan.store import contents, layout, records, sweep, trees
+from sampan.store.equal import Equals
 from sampan.store.locks import Lock
 
 TYPE_CHECKING = False
@@ -120,11 +122,12 @@ def _fill(store: Store, rootfs: str, base: Base, layers: Sequence[Layer]) -> Ind
                 "choose another place with SAMPAN_HOME",
             )
         index = Index() if base.tree is None else read_index(base.tree)
-        sink = DirectorySink(descriptor, store.path)
+        equals = Equals(store, base.tree)
+        sink = DirectorySink(descriptor, store.path, everyone=store.is_shared(), link_equal=equals.link)
         try:
             if base.tree is not None:
                 sink.files += index.made
-                _begin_as(base.tree, descriptor, index)
+                _begin_as(base.tree, descriptor, index, everyone=store.is_shared())
             allowance = Allowance()
             for layer in layers:
                 apply_layer(layer, index, sink, allowance)
@@ -133,15 +136,17 @@ def _fill(store: Store, rootfs: str, base: Base, layers: Sequence[Layer]) -> Ind
             raise sink.explain(error) from error
         finally:
             sink.close()
+            equals.close()
     finally:
         os.close(descriptor)
     return index
 
 
-def _begin_as(tree: Tree, target: int, index: Index) -> None:
+def _begin_as(tree: Tree, target: int, index: Index, *, everyone: bool) -> None:
     source = os.open(tree.rootfs, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        clone(source, target, index)
+        # Who owns a file can change it, so what another user owns (a store of the site) is copied.
+        clone(source, target, index, may_link=os.fstat(source).st_uid == os.geteuid(), everyone=everyone)
     except FileNotFoundError as error:
         raise StoreError(
             f"the tree {tree.directory} lacks a file that is in its index", "`sampan store fsck` finds all that is damaged"
@@ -150,38 +155,48 @@ def _begin_as(tree: Tree, target: int, index: Index) -> None:
         os.close(source)
 
 
-def read_index(tree: Tree) -> Index:
-    """The index of a tree. Raises `CorruptRecord`."""
+def read_index(tree: Tree, *, every_word: bool = False) -> Index:
+    """The index of a tree, which matches the tree's record; `every_word` of it is looked at at once. Raises `CorruptRecord`."""
     try:
         with open(tree.index, "rb") as stream:
-            return mtree.read(stream)
-    except (OSError, ValueError, SampanError) as error:
+            data = stream.read()
+        if f"sha256:{sha256(data).hexdigest()}" != trees.facts(tree).index:
+            raise ValueError("it does not match the tree's record")
+        return mtree.read(data.splitlines(keepends=True), verified=not every_word)
+    except (OSError, ValueError) as error:
         raise CorruptRecord(
             f"the index {tree.index} is damaged: {error}", "`sampan store fsck` finds all that is damaged"
         ) from error
 
 
 def _describe(place: str, chain: str, diff_ids: Sequence[Digest], index: Index) -> None:
-    """Write index, use mark and record, with all else on the disk before the record."""
-    content = sha256()
+    """Write index, its table of contents, use mark and record, with all else on the disk before the record."""
+    content, counts, table, offset = sha256(), Counts(), contents.Maker(), 0
     with open(f"{place}/index", "xb", buffering=_BUFFER) as stream:
-        for line in mtree.write(index):
-            content.update(line)
-            stream.write(line)
+        for piece in (mtree.FIRST_LINE, mtree.DEFAULTS):
+            content.update(piece)
+            offset += stream.write(piece)
+        for node, words, text in mtree.entries(index):
+            size = mtree.size_in(words) if node.kind == FILE else 0
+            counts.add(node, size)
+            table.add(node, words, size, offset)
+            content.update(text)
+            offset += stream.write(text)
+    with open(f"{place}/contents", "xb") as stream:
+        stream.write(table.table())
     with open(f"{place}/used", "xb"):
         pass
     os.utime(f"{place}/used", (0, 0))  # no container yet
     _flush_file_system(place)
-    counts = index.counts()
     document: dict[str, object] = {
         "format": records.FORMAT,
         "chain": chain,
         "layers": [str(diff_id) for diff_id in diff_ids],
         "index": f"sha256:{content.hexdigest()}",
         "size": counts.size,
-        "entries": counts.entries,
+        "entries": counts.entries - 1,  # the root is not counted
         "files": counts.files,
-        "directories": counts.directories,
+        "directories": counts.directories - 1,
     }
     records.write(f"{place}/tree.json", f"{place}/tree.json.new", document)
 

@@ -47,6 +47,10 @@ class Store:
         """A path in the store."""
         return "/".join((self.path, *parts))
 
+    def is_shared(self) -> bool:
+        """Whether everyone can read it (`sampan store init --shared`)."""
+        return os.path.exists(self.join("shared"))
+
     def temporary(self, suffix: str) -> str:
         """A new name below `tmp/`, which says who uses it. `suffix` has no point."""
         return self.join("tmp", f"{owner()}.{os.urandom(6).hex()}-{suffix}")
