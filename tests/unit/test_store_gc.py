@@ -308,7 +308,7 @@ class TestDu:
 
     def test_what_a_tree_takes_and_frees(self, store):
         chains = [add_image(store, NAME, [ONE]).chain, add_image(store, "x/b:1", [ONE, TWO]).chain]
-        sizes = du.tree_sizes(store)
+        sizes = du.TreeSizes(store).sizes()
         (all_one, free_one), (all_two, free_two) = (sizes[chain.partition(":")[2]] for chain in chains)
         assert all_two - all_one == pytest.approx(12_288, abs=8192)
         assert all_one - free_one == all_two - free_two == 8192 + 4096  # etc/a and c are shared; the link has no blocks

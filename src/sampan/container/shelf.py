@@ -191,7 +191,7 @@ def hold(store: Store, record: Record) -> None:
                     raise _runs(record, found)
                 os.unlink(mark)
             try:
-                os.link(own, mark)
+                _give(own, mark)
             except FileExistsError:
                 raise _runs(record, Holder.of(record.directory)) from None
         finally:
@@ -208,6 +208,23 @@ def _write(path: str, data: bytes) -> None:
         os.write(descriptor, data)
     finally:
         os.close(descriptor)
+
+
+def _give(own: str, mark: str) -> None:
+    """Let the mark `own` be `mark` too, which must not exist. Raises FileExistsError."""
+    try:
+        os.link(own, mark)
+    except FileExistsError:
+        if not os.path.samefile(own, mark):  # else a network file system did it and lost the answer
+            raise
+    except OSError as error:
+        from sampan.layers.ondisk import NO_LINK
+
+        if error.errno not in NO_LINK:
+            raise
+        # Without hard links the mark is made in two steps, between which a reader finds it empty, and says that it is damaged.
+        with open(own, "rb") as stream:
+            _write(mark, stream.read())
 
 
 def _lock(descriptor: int) -> None:

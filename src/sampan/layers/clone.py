@@ -9,30 +9,46 @@ from sampan.layers.ondisk import NOT_ON_DISK, copy_node, finish_file, link_or_co
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from sampan.layers.directory import LinkEqual
     from sampan.layers.index import Index, Node
 
 _STEP = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _OWN_STEP = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC  # O_PATH could not be given a mode
 
 
-def clone(source: int, target: int, index: Index, *, may_link: bool = True, everyone: bool = False) -> int:
+class Ways:
+    """How files may get from one tree to another.
+
+    `may_link`: by a link; not where the source is somebody else's, who could change it. Then they are linked with an equal file
+    (`link_equal`, as for `DirectorySink`), or copied. `everyone` is as for `mode_on_disk`.
+    """
+
+    __slots__ = ("everyone", "link_equal", "may_link")
+
+    def __init__(self, *, everyone: bool = False, may_link: bool = True, link_equal: LinkEqual | None = None) -> None:
+        self.everyone = everyone
+        self.may_link = may_link
+        self.link_equal = link_equal
+
+
+def clone(source: int, target: int, index: Index, ways: Ways | None = None) -> int:
     """Fill the empty directory `target` with what `index` says of the directory `source`; how many names were made.
 
-    Nothing has to be done with directories in which nothing is changed later; the others are for `DirectorySink.finish`. A file that cannot have one more link, or may not (`may_link`: the
-    source is somebody else's, who could change it), is copied, and the copy is what the other names of its group become
-    links of. `everyone` is as for `mode_on_disk`. Raises OSError, `StoreError` if the source differs from its index.
+    Nothing has to be done with directories in which nothing is changed later; the others are for `DirectorySink.finish`. A file
+    that cannot have one more link, or may not, is copied, and that is what the other names of its group become links of.
+    Raises OSError, `StoreError` if the source differs from its index.
     """
-    copying = _Copying(target, may_link=may_link, everyone=everyone)
+    bringing = _Bringing(target, ways or Ways())
     made = 0
     # Depth first with the descriptors of one branch, which is at most limits.MAX_COMPONENTS deep.
     stack = [_Level(source, target, b"", index.root)]
     try:
         while stack:
             level = stack[-1]
-            child = level.next_directory(copying)
+            child = level.next_directory(bringing)
             if child is None:
                 made += len(level.node.children)
-                stack.pop().finish(source, everyone=everyone)
+                stack.pop().finish(source, everyone=bringing.ways.everyone)
             else:
                 stack.append(child)
     finally:
@@ -41,30 +57,31 @@ def clone(source: int, target: int, index: Index, *, may_link: bool = True, ever
     return made
 
 
-class _Copying:
-    """How files get from tree to tree, and which were copied although they have more names: node -> path of the copy."""
+class _Bringing:
+    """Brings the files, and knows which could not be linked although they have more names: node -> path in the target."""
 
-    __slots__ = ("copies", "everyone", "may_link", "root")
+    __slots__ = ("_copies", "_root", "ways")
 
-    def __init__(self, root: int, *, may_link: bool, everyone: bool) -> None:
-        self.root = root
-        self.may_link = may_link
-        self.everyone = everyone
-        self.copies: dict[int, bytes] = {}
+    def __init__(self, root: int, ways: Ways) -> None:
+        self.ways = ways
+        self._root = root
+        self._copies: dict[int, bytes] = {}
 
     def bring(self, level: _Level, name: bytes, node: Node) -> None:
         """Make one file of the source a file of the target."""
-        copy = self.copies.get(id(node)) if node.links > 1 else None
+        ways = self.ways
+        copy = self._copies.get(id(node)) if node.links > 1 else None
         if copy is not None:
-            link_or_copy(self.root, copy, level.target, name, node, everyone=self.everyone)
+            link_or_copy(self._root, copy, level.target, name, node, everyone=ways.everyone)
             return
-        if self.may_link:
-            linked = link_or_copy(level.source, name, level.target, name, node, everyone=self.everyone)
+        if ways.may_link:
+            linked = link_or_copy(level.source, name, level.target, name, node, everyone=ways.everyone)
         else:
-            copy_node(level.source, name, level.target, name, node, everyone=self.everyone)
             linked = False
+            if ways.link_equal is None or not ways.link_equal(node, level.target, name):
+                copy_node(level.source, name, level.target, name, node, everyone=ways.everyone)
         if not linked and node.links > 1:
-            self.copies[id(node)] = level.path + name
+            self._copies[id(node)] = level.path + name
 
 
 class _Level:
@@ -75,7 +92,7 @@ class _Level:
         self.node = node
         self._names = iter(node.children.items())
 
-    def next_directory(self, copying: _Copying) -> _Level | None:
+    def next_directory(self, bringing: _Bringing) -> _Level | None:
         """Link files up to the next directory, which is made and opened; `None` at the end."""
         for name, node in self._names:
             if node.kind == DIRECTORY:
@@ -88,7 +105,7 @@ class _Level:
                     raise
                 return _Level(source, target, self.path + name + b"/", node)
             if node.kind not in NOT_ON_DISK:
-                copying.bring(self, name, node)
+                bringing.bring(self, name, node)
         return None
 
     def finish(self, root: int, *, everyone: bool) -> None:

@@ -7,9 +7,10 @@ import os
 from sampan.container import shelf
 from sampan.container.record import Record
 from sampan.engine.choose import choose
-from sampan.errors import ContainerNotFound, ContainerRunning, SampanError
+from sampan.errors import ContainerNotFound, ContainerRunning, ImageNotFound, SampanError
 from sampan.host import processes
 from sampan.store import layout
+from sampan.store.leases import Lease
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,29 +28,37 @@ def create(record: Record, session: Session, *, throw_away: bool = False) -> Rec
     Raises `NameInUse`, `NoSpace`, `StoreError`, `NoEngine`.
     """
     store = session.store
-    layout.create(store)
-    keep = "memory" if throw_away else _how_to_keep(record.request, record.image, session)
-    place = store.temporary("container")
-    fields = {"name": record.name, "created": record.created, "keep": keep, "directory": store.join("containers", record.id)}
-    made = Record(record.id, record.image, record.request, **fields)
-    try:
-        os.mkdir(place, 0o700)
-        if keep == "copy":
-            _copy(record.image, f"{place}/rootfs", session)
-        elif keep == "overlay":
-            # The root directory of an overlay has the attributes of its upper one.
-            for name in ("upper", "work"):
-                os.mkdir(f"{place}/{name}", 0o700)
-            found = os.stat(record.image.tree)
-            os.chmod(f"{place}/upper", found.st_mode & 0o7777)
-            os.utime(f"{place}/upper", ns=(found.st_atime_ns, found.st_mtime_ns))
-        shelf.publish(store, place, made)
-    except OSError as error:
-        raise layout.failure(store, "cannot make the container", error) from error
-    finally:
-        if os.path.exists(place):
-            shelf.remove_directory(store, place)
+    with Lease(store) as lease:
+        _hold_tree(record.image, lease)
+        keep = "memory" if throw_away else _how_to_keep(record.request, record.image, session)
+        place = store.temporary("container")
+        fields = {"name": record.name, "created": record.created, "keep": keep, "directory": store.join("containers", record.id)}
+        made = Record(record.id, record.image, record.request, **fields)
+        try:
+            os.mkdir(place, 0o700)
+            if keep == "copy":
+                _copy(record.image, f"{place}/rootfs", session)
+            elif keep == "overlay":
+                # The root directory of an overlay has the attributes of its upper one.
+                for name in ("upper", "work"):
+                    os.mkdir(f"{place}/{name}", 0o700)
+                found = os.stat(record.image.tree)
+                os.chmod(f"{place}/upper", found.st_mode & 0o7777)
+                os.utime(f"{place}/upper", ns=(found.st_atime_ns, found.st_mtime_ns))
+            shelf.publish(store, place, made)
+        except OSError as error:
+            raise layout.failure(store, "cannot make the container", error) from error
+        finally:
+            if os.path.exists(place):
+                shelf.remove_directory(store, place)
     return made
+
+
+def _hold_tree(image: ContainerImage, lease: Lease) -> None:
+    """Let gc and `rmi` leave the image's tree alone until the container's record holds it. Raises `ImageNotFound`."""
+    lease.add(image.chain)
+    if not os.path.isdir(image.tree):
+        raise ImageNotFound(f"the image {image.reference} was removed just now", f"sampan pull {image.reference}")
 
 
 def _how_to_keep(request: Request, image: ContainerImage, session: Session) -> str:
@@ -193,12 +202,13 @@ def remove(name: str, session: Session, *, force: bool = False) -> bool:
     if status.startswith("running"):
         raise ContainerRunning(f"the container {name} is {status} and is not removed", "end it first")
     try:
-        shelf.remove_directory(store, directory)
+        # The name first: one that leads nowhere would be damage, were this process killed in between.
         links = [label] if label else os.listdir(store.join(shelf.NAMES))
         for link in links:
             path = store.join(shelf.NAMES, link)
             if os.path.lexists(path) and os.readlink(path) == f"../{id}":
                 os.unlink(path)
+        shelf.remove_directory(store, directory)
     except OSError as error:
         raise layout.failure(store, f"cannot remove the container {name}", error) from error
     return True

@@ -14,7 +14,7 @@ from hashlib import sha256
 
 from sampan.errors import CorruptRecord, LayerError, StoreError
 from sampan.layers import mtree
-from sampan.layers.clone import clone
+from sampan.layers.clone import Ways, clone
 from sampan.layers.directory import DirectorySink
 from sampan.layers.entry import FILE
 from sampan.layers.index import Counts, Index
@@ -54,8 +54,22 @@ def chain_of(diff_ids: Sequence[Digest]) -> Digest:
     return chain_ids(diff_ids)[-1] if diff_ids else sha256_of(b"")
 
 
-def base_for(lease: Lease, diff_ids: Sequence[Digest]) -> Base:
-    """The longest prefix of the layers that the store has as a tree, which gc leaves alone while the lease lasts."""
+def base_for(lease: Lease, diff_ids: Sequence[Digest], sites: Sequence[Store] = ()) -> Base:
+    """The longest prefix of the layers that a store has as a tree.
+
+    What the lease's own store has stays while the lease lasts. A tree of a site's store is taken where the own one has none,
+    for it may have to be copied, or where it can be linked.
+    """
+    own = _own_base(lease, diff_ids)
+    best = own
+    for site in sites:
+        tree, depth = trees.longest_prefix(site, diff_ids)
+        if tree is not None and depth > best.depth and (not own.depth or _may_link(lease.store, tree)):
+            best = Base(tree, depth)
+    return best
+
+
+def _own_base(lease: Lease, diff_ids: Sequence[Digest]) -> Base:
     while True:
         tree, depth = trees.longest_prefix(lease.store, diff_ids)
         if tree is None:
@@ -63,6 +77,15 @@ def base_for(lease: Lease, diff_ids: Sequence[Digest]) -> Base:
         lease.add(tree.chain)
         if trees.find(lease.store, tree.chain) is not None:
             return Base(tree, depth)
+
+
+def _may_link(store: Store, tree: Tree) -> bool:
+    """Whether its files may become files of this store: who owns one can change it."""
+    try:
+        found, here = os.stat(tree.rootfs), os.stat(store.path)
+    except OSError:
+        return False
+    return (found.st_uid, found.st_dev) == (os.geteuid(), here.st_dev)
 
 
 def build(lease: Lease, diff_ids: Sequence[Digest], base: Base, layers: Sequence[Layer], notice: Notice) -> Tree:
@@ -108,6 +131,9 @@ def _build(store: Store, diff_ids: Sequence[Digest], base: Base, layers: Sequenc
         index = _fill(store, rootfs, base, layers)
         chain = chain_of(diff_ids)
         _describe(place, str(chain), diff_ids, index)
+        if store.is_shared():
+            for name in ("", "index", "contents", "used", "tree.json"):
+                os.chmod(f"{place}/{name}", 0o644 if name else 0o755)
         _give_name(place, trees.directory_of(store, str(chain)))
     finally:
         _remove(place)
@@ -122,12 +148,14 @@ def _fill(store: Store, rootfs: str, base: Base, layers: Sequence[Layer]) -> Ind
                 "choose another place with SAMPAN_HOME",
             )
         index = Index() if base.tree is None else read_index(base.tree)
-        equals = Equals(store, base.tree)
+        may_link = base.tree is not None and _may_link(store, base.tree)
+        equals = Equals(store, base.tree if may_link else None)
         sink = DirectorySink(descriptor, store.path, everyone=store.is_shared(), link_equal=equals.link)
         try:
             if base.tree is not None:
                 sink.files += index.made
-                _begin_as(base.tree, descriptor, index, everyone=store.is_shared())
+                ways = Ways(everyone=store.is_shared(), may_link=may_link, link_equal=equals.link)
+                _begin_as(base.tree, descriptor, index, ways)
             allowance = Allowance()
             for layer in layers:
                 apply_layer(layer, index, sink, allowance)
@@ -142,11 +170,10 @@ def _fill(store: Store, rootfs: str, base: Base, layers: Sequence[Layer]) -> Ind
     return index
 
 
-def _begin_as(tree: Tree, target: int, index: Index, *, everyone: bool) -> None:
+def _begin_as(tree: Tree, target: int, index: Index, ways: Ways) -> None:
     source = os.open(tree.rootfs, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        # Who owns a file can change it, so what another user owns (a store of the site) is copied.
-        clone(source, target, index, may_link=os.fstat(source).st_uid == os.geteuid(), everyone=everyone)
+        clone(source, target, index, ways)
     except FileNotFoundError as error:
         raise StoreError(
             f"the tree {tree.directory} lacks a file that is in its index", "`sampan store fsck` finds all that is damaged"

@@ -112,7 +112,7 @@ def _check_blobs(store: Store, contents: bool, task: Task) -> Iterator[Damage]:
 
 def _check_trees(store: Store, contents: bool, task: Task) -> Iterator[Damage]:
     base = store.join("trees")
-    checker = TreeCheck(contents, task)
+    checker = TreeCheck(contents, task, everyone=store.is_shared())
     for name in names_below(base):
         directory = f"{base}/{name}"
         try:

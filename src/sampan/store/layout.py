@@ -14,6 +14,8 @@ from sampan.host.kernel import boot_id, node
 from sampan.host.processes import start_time
 
 FORMAT = 1
+READABLE = 0o755
+"""Mode of a directory of a shared store; in a private one its top, 0700, is what counts."""
 OTHER_NODE_SECONDS = 24 * 3600
 """Age from which something below `tmp/` that another node made counts as left over."""
 _MAGIC = "sampan-store "
@@ -29,7 +31,8 @@ _DIRECTORIES = (
     "pins",
     "tmp",
 )
-_FILES = ("format",)
+_FILES = ("format", "shared")
+_FOR_EVERYONE = ("", "names", "blobs", "blobs/blobs", "blobs/blobs/sha256", "trees")
 _OCI_LAYOUT = b'{"imageLayoutVersion": "1.0.0"}\n'
 _HINT_HOME = "set SAMPAN_HOME to a directory that you can write"
 
@@ -95,6 +98,26 @@ def create(store: Store) -> None:
             _put(store, name, data)
     except OSError as error:
         raise failure(store, f"cannot make the store {store.path}", error) from error
+
+
+def create_shared(store: Store) -> None:
+    """Make a store that everyone can read and nobody else can write, or make an empty one so. Raises `StoreError`, `NoSpace`."""
+    create(store)
+    if store.is_shared():
+        return
+    try:
+        if os.listdir(store.join("trees")) or os.listdir(store.join("blobs/blobs/sha256")):
+            raise StoreError(
+                f"the store {store.path} has images already, which only its owner can read",
+                "make a shared store in a new directory, and pull the images there",
+            )
+        _put(store, "shared", b"")  # first: what is stored from now on is for everyone
+        for name in _FOR_EVERYONE:
+            os.chmod(store.join(name), READABLE)
+        for name in ("containers", "pins", "tmp"):
+            os.chmod(store.join(name), 0o700)
+    except OSError as error:
+        raise failure(store, f"cannot share the store {store.path}", error) from error
 
 
 def _put(store: Store, name: str, data: bytes) -> None:
