@@ -163,18 +163,23 @@ class _Level:
         self.names = sorted(os.listdir(source), reverse=True)
 
     def close(self) -> None:
-        """Close both descriptors."""
+        """Close both descriptors, and lock the source again if it was."""
+        mode = stat.S_IMODE(self.status.st_mode)
+        if mode & stat.S_IRWXU != stat.S_IRWXU and self.status.st_uid == os.geteuid():
+            os.fchmod(self.source, mode)
         os.close(self.source)
         os.close(self.target)
 
 
 def _opened(parent: int, name: bytes, flags: int, status: os.stat_result) -> int:
-    """Open it, also where a payload took its own permission to read away: given back for this moment."""
+    """Open it, also where a payload took its owner's permission away: given back until `_Level.close`, or for this moment."""
     try:
-        return os.open(name, flags, dir_fd=parent)
+        if status.st_mode & stat.S_IXUSR or not stat.S_ISDIR(status.st_mode):
+            return os.open(name, flags, dir_fd=parent)
     except PermissionError:
-        if status.st_uid != os.geteuid():
-            raise
+        pass
+    if status.st_uid != os.geteuid():
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), os.fsdecode(name))
     mode = stat.S_IMODE(status.st_mode)
     handle = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
     try:
@@ -183,7 +188,8 @@ def _opened(parent: int, name: bytes, flags: int, status: os.stat_result) -> int
         try:
             return os.open(name, flags, dir_fd=parent)
         finally:
-            os.chmod(f"/proc/self/fd/{handle}", mode)
+            if not stat.S_ISDIR(status.st_mode):
+                os.chmod(f"/proc/self/fd/{handle}", mode)
     finally:
         os.close(handle)
 

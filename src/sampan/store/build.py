@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sampan.events import Notice
+    from sampan.layers.directory import LinkEqual
     from sampan.store.layout import Store
     from sampan.store.leases import Lease
     from sampan.store.trees import Tree
@@ -122,24 +123,58 @@ def _check_layers(diff_ids: Sequence[Digest], base: Base, layers: Sequence[Layer
         raise LayerError("the layers given are not those of the image above its base")
 
 
-def _build(store: Store, diff_ids: Sequence[Digest], base: Base, layers: Sequence[Layer]) -> None:
+def rebuild(lease: Lease, tree: Tree, diff_ids: Sequence[Digest], layers: Sequence[Layer]) -> None:
+    """Make a damaged tree anew from all its layers, with nothing of other trees, and let it take the old one's place.
+
+    Raises as `build`; then the old one stays.
+    """
+    store = lease.store
+    lease.add(tree.chain)
+    try:
+        _check_layers(diff_ids, Base(None, 0), layers)
+        _build(store, diff_ids, Base(None, 0), layers, replaced=tree)
+    except OSError as error:
+        raise layout.failure(store, f"cannot unpack the image with chain {tree.chain[:19]} again", error) from error
+    finally:
+        for layer in layers:
+            layer.source.close()
+
+
+def _build(store: Store, diff_ids: Sequence[Digest], base: Base, layers: Sequence[Layer], replaced: Tree | None = None) -> None:
     place = store.temporary("tree")
     os.mkdir(place, 0o700)
     try:
         rootfs = os.path.join(place, "rootfs")
         os.mkdir(rootfs, 0o700)
-        index = _fill(store, rootfs, base, layers)
+        equals = Equals(store, base.tree if base.tree is not None and _may_link(store, base.tree) else None)
+        try:
+            index = _fill(store, rootfs, base, layers, equals.link if replaced is None else None)
+        finally:
+            equals.close()
         chain = chain_of(diff_ids)
         _describe(place, str(chain), diff_ids, index)
         if store.is_shared():
             for name in ("", "index", "contents", "used", "tree.json"):
                 os.chmod(f"{place}/{name}", 0o644 if name else 0o755)
-        _give_name(place, trees.directory_of(store, str(chain)))
+        goal = trees.directory_of(store, str(chain))
+        if replaced is not None:
+            _take_away(store, goal, place)
+        _give_name(place, goal)
     finally:
         _remove(place)
 
 
-def _fill(store: Store, rootfs: str, base: Base, layers: Sequence[Layer]) -> Index:
+def _take_away(store: Store, goal: str, place: str) -> None:
+    """Make room for the new tree at `place`, which is as old in use as the one it replaces."""
+    if os.path.exists(f"{goal}/used"):
+        used = os.stat(f"{goal}/used")
+        os.utime(f"{place}/used", ns=(used.st_atime_ns, used.st_mtime_ns))
+    if os.path.lexists(goal):
+        # Given back by the sweep if this process dies before the new tree has the name (`sweep.py`).
+        os.rename(goal, store.temporary(sweep.undecided(f"sha256:{os.path.basename(goal)}", is_tree=True)))
+
+
+def _fill(store: Store, rootfs: str, base: Base, layers: Sequence[Layer], link_equal: LinkEqual | None) -> Index:
     descriptor = os.open(rootfs, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         if is_case_insensitive(descriptor):
@@ -148,13 +183,11 @@ def _fill(store: Store, rootfs: str, base: Base, layers: Sequence[Layer]) -> Ind
                 "choose another place with SAMPAN_HOME",
             )
         index = Index() if base.tree is None else read_index(base.tree)
-        may_link = base.tree is not None and _may_link(store, base.tree)
-        equals = Equals(store, base.tree if may_link else None)
-        sink = DirectorySink(descriptor, store.path, everyone=store.is_shared(), link_equal=equals.link)
+        sink = DirectorySink(descriptor, store.path, everyone=store.is_shared(), link_equal=link_equal)
         try:
             if base.tree is not None:
                 sink.files += index.made
-                ways = Ways(everyone=store.is_shared(), may_link=may_link, link_equal=equals.link)
+                ways = Ways(everyone=store.is_shared(), may_link=_may_link(store, base.tree), link_equal=link_equal)
                 _begin_as(base.tree, descriptor, index, ways)
             allowance = Allowance()
             for layer in layers:
@@ -164,7 +197,6 @@ def _fill(store: Store, rootfs: str, base: Base, layers: Sequence[Layer]) -> Ind
             raise sink.explain(error) from error
         finally:
             sink.close()
-            equals.close()
     finally:
         os.close(descriptor)
     return index
@@ -214,7 +246,7 @@ def _describe(place: str, chain: str, diff_ids: Sequence[Digest], index: Index) 
     with open(f"{place}/used", "xb"):
         pass
     os.utime(f"{place}/used", (0, 0))  # no container yet
-    _flush_file_system(place)
+    flush_file_system(place)
     document: dict[str, object] = {
         "format": records.FORMAT,
         "chain": chain,
@@ -247,7 +279,7 @@ def _remove(place: str) -> None:
         os.close(parent)
 
 
-def _flush_file_system(path: str) -> None:
+def flush_file_system(path: str) -> None:
     """Bring everything of the file system to the disk: one call, where an fsync a file takes 18 s for 35,000 of them.
 
     Raises OSError, for instance where a network file system finds only now that a quota is reached.

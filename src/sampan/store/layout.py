@@ -19,7 +19,7 @@ READABLE = 0o755
 OTHER_NODE_SECONDS = 24 * 3600
 """Age from which something below `tmp/` that another node made counts as left over."""
 _MAGIC = "sampan-store "
-_DIRECTORIES = (
+DIRECTORIES = (
     "names",
     "blobs",
     "blobs/blobs",
@@ -92,7 +92,7 @@ def create(store: Store) -> None:
         _make_directory(store.path, 0o700)
         _refuse_other_things(store)
         os.chmod(store.path, 0o700)  # also one that its owner had made beforehand: images may hold secrets
-        for name in _DIRECTORIES:
+        for name in DIRECTORIES:
             _make_directory(store.join(name), 0o755)
         for name, data in (("blobs/oci-layout", _OCI_LAYOUT), ("format", f"{_MAGIC}{FORMAT}\n".encode())):
             _put(store, name, data)
@@ -135,10 +135,18 @@ def _make_directory(path: str, mode: int) -> None:
 
 
 def _refuse_other_things(store: Store) -> None:
-    known = {name.partition("/")[0] for name in _DIRECTORIES + _FILES}
-    others = sorted(set(os.listdir(store.path)) - known)
-    if others:
-        raise StoreError(f"{store.path} holds other things ({printable(others[0])!r}), so no store is made there", _HINT_HOME)
+    other = holds_other_things(store)
+    if other:
+        raise StoreError(f"{store.path} holds other things ({printable(other)!r}), so no store is made there", _HINT_HOME)
+
+
+def holds_other_things(store: Store) -> str:
+    """Something in the store's directory that is none of the store's, empty if there is nothing. Raises OSError."""
+    known = {name.partition("/")[0] for name in DIRECTORIES + _FILES}
+    try:
+        return min(set(os.listdir(store.path)) - known, default="")
+    except FileNotFoundError:
+        return ""
 
 
 def failure(store: Store, what: str, error: OSError) -> SampanError:

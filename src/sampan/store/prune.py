@@ -55,7 +55,7 @@ def prune(store: Store, goal: int) -> Pruned:
     _drop_layers(store, goal, done, images, used)
     if done.after > goal:
         _evict(store, goal, done, images, used)
-        done.after = du.total(store)
+    done.after = du.total(store)
     return done
 
 
