@@ -12,6 +12,7 @@ pytest_plugins = [
     "tests.peers.recorded",
     "tests.journeys.registries",
     "tests.product",
+    "tests.images.arena",
 ]
 
 settings.register_profile("sampan", database=None, deadline=None)

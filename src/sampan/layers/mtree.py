@@ -267,4 +267,10 @@ def plain(text: bytes) -> bytes:
     if b"\\" not in text:
         return text
     head, *rest = text.split(b"\\")
-    return head + b"".join(b"%c%b" % (int(part[:3], 8), part[3:]) for part in rest)
+    return head + b"".join(bytes([_octal(part[:3])]) + part[3:] for part in rest)
+
+
+def _octal(digits: bytes) -> int:
+    if len(digits) != 3 or not digits.isdigit():
+        raise ValueError(f"the escape {digits!r} is not of three digits")
+    return int(digits, 8)
