@@ -391,7 +391,6 @@ class TestFsck:
         Path(store.join("pins/odd")).write_text("{}")
         found = "\n".join(faults(store))
         for words in (
-            "the container name gone leads nowhere",
             "the container dddddddddddd has no record",
             "names/odd is damaged",
             "pins/odd is damaged",

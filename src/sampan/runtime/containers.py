@@ -31,7 +31,7 @@ def create(record: Record, session: Session, *, throw_away: bool = False) -> Rec
     with Lease(store) as lease:
         _hold_tree(record.image, lease)
         keep = "memory" if throw_away else _how_to_keep(record.request, record.image, session)
-        place = store.temporary("container")
+        place = shelf.under_way(store, record.id)
         fields = {"name": record.name, "created": record.created, "keep": keep, "directory": store.join("containers", record.id)}
         made = Record(record.id, record.image, record.request, **fields)
         try:
@@ -49,8 +49,7 @@ def create(record: Record, session: Session, *, throw_away: bool = False) -> Rec
         except OSError as error:
             raise layout.failure(store, "cannot make the container", error) from error
         finally:
-            if os.path.exists(place):
-                shelf.remove_directory(store, place)
+            shelf.discard(place)
     return made
 
 
@@ -202,13 +201,12 @@ def remove(name: str, session: Session, *, force: bool = False) -> bool:
     if status.startswith("running"):
         raise ContainerRunning(f"the container {name} is {status} and is not removed", "end it first")
     try:
-        # The name first: one that leads nowhere would be damage, were this process killed in between.
-        links = [label] if label else os.listdir(store.join(shelf.NAMES))
-        for link in links:
+        place = shelf.take_away(store, directory)
+        for link in [label] if label else os.listdir(store.join(shelf.NAMES)):
             path = store.join(shelf.NAMES, link)
             if os.path.lexists(path) and os.readlink(path) == f"../{id}":
                 os.unlink(path)
-        shelf.remove_directory(store, directory)
+        shelf.discard(place)
     except OSError as error:
         raise layout.failure(store, f"cannot remove the container {name}", error) from error
     return True

@@ -64,7 +64,7 @@ def check_pruned(session: Session, done: Pruned, size: int) -> None:
 
 def check(session: Session, *, contents: bool, task: Task | None = None) -> Iterator[Damage]:
     """Every damage of the store."""
-    return fsck.check(session.store, contents, task or Task())
+    return fsck.check(session.store, contents, task or Task(), session.sites)
 
 
 def repair(session: Session, damages: list[Damage]) -> list[tuple[Damage, str]]:

@@ -19,7 +19,7 @@ from sampan.store.treecheck import TreeCheck
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from sampan.events import Task
     from sampan.store.layout import Store
@@ -41,8 +41,8 @@ class Damage:
         return f"Damage({self.path!r}, {self.sentence!r})"
 
 
-def check(store: Store, contents: bool, task: Task) -> Iterator[Damage]:
-    """All damage of the store; nothing is changed. `task` is told the bytes hashed."""
+def check(store: Store, contents: bool, task: Task, sites: Sequence[Store] = ()) -> Iterator[Damage]:
+    """All damage of the store; nothing is changed. `task` is told the bytes hashed; trees may be in a store of the `sites`."""
     if not os.path.exists(store.join("format")):
         if layout.holds_other_things(store) or names.paths(store) or trees.names(store):
             yield Damage(store.join("format"), f"{store.path} has no file `format`, so it is no store")
@@ -54,8 +54,8 @@ def check(store: Store, contents: bool, task: Task) -> Iterator[Damage]:
     yield from _check_names(store)
     yield from _check_blobs(store, contents, task)
     yield from _check_trees(store, contents, task)
-    yield from _check_containers(store)
-    yield from _check_pins(store)
+    yield from _check_containers(store, (store, *sites))
+    yield from _check_pins(store, (store, *sites))
     yield from _check_programs(store)
 
 
@@ -76,15 +76,15 @@ def _check_names(store: Store) -> Iterator[Damage]:
             if image is None:
                 yield Damage(path, f"the record {path} has the file name of another reference than {printable(reference)}", path)
                 continue
-            if not _has_tree(store, image.chain) and size_of(store, Digest.parse(image.manifest)) is None:
+            if not _has_tree((store,), image.chain) and size_of(store, Digest.parse(image.manifest)) is None:
                 yield Damage(path, f"the image {reference} has neither a tree nor its manifest any more", path)
         except SampanError as error:
             yield Damage(path, error.sentence, path)
 
 
-def _has_tree(store: Store, chain: str) -> bool:
+def _has_tree(stores: Sequence[Store], chain: str) -> bool:
     try:
-        return trees.find(store, chain) is not None
+        return trees.find_in(stores, chain) is not None
     except ValueError:
         return False
 
@@ -142,7 +142,7 @@ def _chain_of(store: Store, directory: str) -> str:
     return chain
 
 
-def _check_containers(store: Store) -> Iterator[Damage]:
+def _check_containers(store: Store, stores: Sequence[Store]) -> Iterator[Damage]:
     base = store.join("containers")
     for name in names_below(base):
         if name == "names":
@@ -155,21 +155,18 @@ def _check_containers(store: Store) -> Iterator[Damage]:
                 continue
             image = document.get("image")
             chain = records.text_of(image, "chain", path) if isinstance(image, dict) else ""
-            if not _has_tree(store, chain) and document.get("keep") != "copy":
+            if not _has_tree(stores, chain) and document.get("keep") != "copy":
                 yield Damage(path, f"the container {document.get('name') or name[:12]} has lost its tree {chain[:19]}")
         except SampanError as error:
             yield Damage(path, error.sentence)
-    for name in names_below(f"{base}/names"):
-        if not os.path.isdir(f"{base}/names/{name}"):
-            yield Damage(f"{base}/names/{name}", f"the container name {printable(name)} leads nowhere", f"{base}/names/{name}")
 
 
-def _check_pins(store: Store) -> Iterator[Damage]:
+def _check_pins(store: Store, stores: Sequence[Store]) -> Iterator[Damage]:
     for name in names_below(store.join("pins")):
         path = store.join("pins", name)
         try:
             pin = pins.read(store, name)
-            if pin is not None and not _has_tree(store, pin.chain):
+            if pin is not None and not _has_tree(stores, pin.chain):
                 yield Damage(path, f"the pin {pin.id} of {printable(pin.file)} has lost its tree {pin.chain[:19]}")
         except SampanError as error:
             yield Damage(path, error.sentence)
