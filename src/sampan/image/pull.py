@@ -14,10 +14,11 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sampan.errors import CorruptRecord, DigestMismatch, LayerError, StoreError
+from sampan.errors import CorruptRecord, DigestMismatch, LayerError, NoSpace, SampanError, StoreError
 from sampan.image.platforms import fetch_all
 from sampan.image.resolve import Stored, layer_pairs, resolve
 from sampan.layers.follow import GrowingFile
@@ -61,20 +62,17 @@ class Puller:
         """
         known = names.find(self.store, str(reference)) is not None
         found = resolve(self.client, reference, wanted, Stored(self.stored, is_known=known))
-        with Lease(self.store) as lease:
-            self._documents(lease, found)
-            try:
-                unpacked = self._layers(lease, found)
-            except (DigestMismatch, LayerError, StoreError) as error:
-                if not self.client.has_mirrors(reference):
-                    raise
-                self.notice.warn(f"{error}; unpacking again what is verified")
-                self.client.go_on()
-                unpacked = self._layers(lease, found, verified=True)
-            if all_platforms:
-                fetch_all(self, lease, found)
-            image = _named(found, unpacked)
-            names.put(self.store, image)
+        try:
+            with Lease(self.store) as lease:
+                self._documents(lease, found)
+                unpacked = self._unpacked(lease, found)
+                if all_platforms:
+                    fetch_all(self, lease, found)
+                image = _named(found, unpacked)
+                names.put(self.store, image)
+        except NoSpace:
+            self._make_room(found)
+            raise
         if not self.keep_blobs:
             gc.drop(self.store, [str(layer.digest) for layer in found.manifest.layers])
         return image
@@ -85,6 +83,28 @@ class Puller:
             return blobs.read(self.store, digest)
         except (FileNotFoundError, NotADirectoryError, CorruptRecord):
             return None
+
+    def _unpacked(self, lease: Lease, found: Resolved) -> int:
+        """Fetch and unpack the layers; once more, from whole blobs, after a mirror that may have sent wrong bytes."""
+        try:
+            return self._layers(lease, found)
+        except NoSpace:
+            raise
+        except (DigestMismatch, LayerError, StoreError) as error:
+            if not self.client.has_mirrors(found.reference):
+                raise
+            self.notice.warn(f"{error}; unpacking again what is verified")
+            self.client.go_on()
+            return self._layers(lease, found, verified=True)
+
+    def _make_room(self, found: Resolved) -> None:
+        """A full disk or quota is left as it was: what came for an image that has no room would only be in the way."""
+        digests = [layer.digest for layer in found.manifest.layers]
+        for digest in digests:
+            blobs.discard_partial(self.store, digest)
+        fetched = [*(one.digest for one in (found.index, found.fetched) if one is not None), found.manifest.config.digest]
+        with suppress(SampanError):
+            gc.collect(self.store, 0, 0, frozenset(str(digest) for digest in (*digests, *fetched)))
 
     @staticmethod
     def _documents(lease: Lease, found: Resolved) -> None:

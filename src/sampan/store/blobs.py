@@ -203,6 +203,22 @@ def fetching(
         raise caught from error
 
 
+def discard_partial(store: Store, digest: Digest) -> None:
+    """Remove what an earlier try left of a blob, unless somebody is at it. Where there are no locks, the sweep does it by age."""
+    path = store.join("tmp", f"{digest.algorithm}-{digest.encoded}{PARTIAL}")
+    if os.path.exists(path):
+        try:
+            descriptor, held = locked_file(path, SILENT_NOTICE, "", wait=False)
+        except OSError:
+            return
+        try:
+            if held:
+                remove_if_there(path)
+        finally:
+            release(descriptor)
+            os.close(descriptor)
+
+
 def copy_from(stores: Sequence[Store], digest: Digest, file: Partial) -> bool:
     """Copy a blob that one of the other stores has into `file`, verified; False if none has it, or the file is not empty."""
     if os.fstat(file.fileno()).st_size:

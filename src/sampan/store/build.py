@@ -9,6 +9,7 @@ first tree is as good. An error removes what was made.
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 from hashlib import sha256
 
@@ -289,6 +290,8 @@ def flush_file_system(path: str) -> None:
         library = ctypes.CDLL(None, use_errno=True)
         if library.syncfs(descriptor) != 0:
             number = ctypes.get_errno()
-            raise OSError(number, os.strerror(number), path)
+            if number != errno.ENOSYS:
+                raise OSError(number, os.strerror(number), path)
+            os.sync()
     finally:
         os.close(descriptor)
