@@ -113,10 +113,11 @@ def test_everything_works(sampan, reference, name):
 
 
 FULL = [
-    *[
-        (f"write:error={error}:when={when}+", "no space left")
-        for error, when in (("ENOSPC", 20), ("EDQUOT", 120), ("ENOSPC", 300))
-    ],
+    # Once: the sentence about it has to be written too.
+    ("write:error=ENOSPC:when=2", "no space left"),
+    ("write:error=EDQUOT:when=20", "no space left"),
+    ("write:error=EDQUOT:when=120", "no space left"),
+    ("write:error=ENOSPC:when=300", "no space left"),
     ("mkdirat:error=ENOSPC:when=5+", "no space left"),
     ("mkdir:error=EDQUOT:when=1+", "no space left"),
     ("symlinkat:error=ENOSPC:when=1+", "no space left"),
@@ -144,7 +145,9 @@ def test_a_full_disk_or_quota_leaves_nothing(sampan, reference, fault, words):
         assert os.listdir(sampan.home / kind) == []
     left = [name for name in os.listdir(sampan.home / "tmp") if not name.endswith(".tree")]
     if words == "no space left":
-        assert left == os.listdir(sampan.home / "blobs/blobs/sha256") == []
+        assert left == []
+        # What came is taken back, but for a disk on which not even a name can be changed.
+        assert os.listdir(sampan.home / "blobs/blobs/sha256") == [] or call == "rename"
     assert all(name.endswith(".partial") for name in left)
     is_whole(sampan)
     sampan.good("pull", reference("base"))

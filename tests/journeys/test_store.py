@@ -64,7 +64,7 @@ sys.exit(main(sys.argv[1:]))
     def test_too_little_is_said_before_the_download(self, sampan, served, faulty):
         done = self.pull(sampan, served("one"), 1_000_000)
         assert done.returncode == 125
-        assert "needs 2 MB at the least (1 MB to fetch and as much again unpacked), and 1 MB are free in" in done.stderr
+        assert "it needs 2 MB at the least (1 MB to fetch and as much again unpacked), and 1 MB are free in" in done.stderr
         assert str(sampan.home) in done.stderr
         assert "SAMPAN_HOME" in done.stderr
         assert all(len(faulty.asked(f"blobs/{digest}")) == 0 for digest in self.layers(faulty))

@@ -66,7 +66,7 @@ def check(store: Store, need: Need, shown: str, notice: Notice) -> None:
     where = f"{_amount(free)} are free in {store.path}"
     if need.certain > free:
         parts = f"{_amount(need.fetched)} to fetch" + ("" if need.may_share else " and as much again unpacked")
-        raise NoSpace(f"{shown} needs {_amount(need.certain)} at the least ({parts}), and {where}", _HINT)
+        raise NoSpace(f"no space for {shown}: it needs {_amount(need.certain)} at the least ({parts}), and {where}", _HINT)
     if need.fetched + need.unpacked > free:
         notice.warn(
             f"{shown} will probably need about {_amount(need.fetched + need.unpacked)} ({_amount(need.fetched)} to fetch, "
