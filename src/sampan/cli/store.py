@@ -79,6 +79,18 @@ PINS = Command(
     examples=(("sampan store pins", "list them"), ("sampan store pins rm 3f2a", "end one; its launch file may stop working")),
 )
 
+ADOPT = Command(
+    "store adopt",
+    "take over what udocker has, without a download",
+    (Option("--containers", FLAG, "its containers too, as private copies"),),
+    (Argument("DIR", "?", "its directory (default: UDOCKER_DIR, else ~/.udocker)"),),
+    description=(
+        "Every image is verified, which udocker does not do, and unpacked once. Nothing is changed there; remove it when all works. Containers "
+        "of its F and R modes cannot be taken over, because these modes change files. Exit status 125 if something could not be."
+    ),
+    examples=(("sampan store adopt", "the images of ~/.udocker"),),
+)
+
 
 def usage(parsed: Parsed, context: Context) -> int:
     """A row a part."""
@@ -149,6 +161,23 @@ def move(parsed: Parsed, context: Context) -> int:
     return 0
 
 
+def adopt(parsed: Parsed, context: Context) -> int:
+    """A line for each image and container; what cannot be taken over is said."""
+    from sampan.runtime.adopt import adopt as take
+    from sampan.runtime.adopt import default_directory
+
+    status = 0
+    for name, error in take(
+        context.session(), parsed.text("dir") or default_directory(), with_containers=parsed.flag("containers")
+    ):
+        if error is None:
+            output.result(f"{name}\n")
+        else:
+            output.say_error(error)
+            status = error.exit_code
+    return status
+
+
 def init(parsed: Parsed, context: Context) -> int:
     """The path."""
     output.result(f"{flows.init(context.session(), parsed.text('dir') or '', shared=parsed.flag('shared')).path}\n")
@@ -184,4 +213,5 @@ VERBS = {
     "pins": (PINS, pinned),
     "move": (MOVE, move),
     "init": (INIT, init),
+    "adopt": (ADOPT, adopt),
 }

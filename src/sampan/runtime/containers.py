@@ -27,17 +27,29 @@ def create(record: Record, session: Session, *, throw_away: bool = False) -> Rec
 
     Raises `NameInUse`, `NoSpace`, `StoreError`, `NoEngine`.
     """
+    keep = "memory" if throw_away else _how_to_keep(record.request, record.image, session)
+    return _publish(record, session, keep)
+
+
+def create_from(record: Record, session: Session, root: str) -> Record:
+    """Keep a container whose files are a copy of the directory `root`, made from its image elsewhere. Raises as `create`."""
+    return _publish(record, session, "copy", root)
+
+
+def _publish(record: Record, session: Session, keep: str, root: str = "") -> Record:
     store = session.store
     with Lease(store) as lease:
         _hold_tree(record.image, lease)
-        keep = "memory" if throw_away else _how_to_keep(record.request, record.image, session)
         place = shelf.under_way(store, record.id)
         fields = {"name": record.name, "created": record.created, "keep": keep, "directory": store.join("containers", record.id)}
         made = Record(record.id, record.image, record.request, **fields)
         try:
             os.mkdir(place, 0o700)
-            if keep == "copy":
-                _copy(record.image, f"{place}/rootfs", session)
+            if root:
+                _copy(root, f"{place}/rootfs")
+            elif keep == "copy":
+                session.notice.say(f"no overlay can be kept here, so {record.image.reference} is copied to {place}")
+                _copy(record.image.tree, f"{place}/rootfs")
             elif keep == "overlay":
                 # The root directory of an overlay has the attributes of its upper one.
                 for name in ("upper", "work"):
@@ -70,11 +82,10 @@ def _how_to_keep(request: Request, image: ContainerImage, session: Session) -> s
     return "overlay" if "kept-overlay" in can.features else "copy"
 
 
-def _copy(image: ContainerImage, place: str, session: Session) -> None:
+def _copy(source: str, place: str) -> None:
     from sampan.layers.copy import copy_tree
 
-    session.notice.say(f"no overlay can be kept here, so {image.reference} is copied to {place.rpartition('/')[0]}")
-    copy_tree(image.tree, place)
+    copy_tree(source, place)
 
 
 def sweep(session: Session) -> None:
