@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 from sampan.container import shelf
 from sampan.errors import ContainerRunning, NoSpace, SampanError, UsageError
 from sampan.events import Task
-from sampan.store import fsck, gc, layout, prune
-from sampan.store.repair import Repairs
+from sampan.store import gc, layout
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,6 +48,8 @@ def collect(session: Session, grace: float | None = None) -> Collected:
 
 def prune_to(session: Session, size: int) -> Pruned:
     """Make the store no larger than `size` bytes, as far as nothing is held. Raises as `collect`."""
+    from sampan.store import prune
+
     return prune.prune(session.store, size)
 
 
@@ -64,11 +65,15 @@ def check_pruned(session: Session, done: Pruned, size: int) -> None:
 
 def check(session: Session, *, contents: bool, task: Task | None = None) -> Iterator[Damage]:
     """Every damage of the store."""
+    from sampan.store import fsck
+
     return fsck.check(session.store, contents, task or Task(), session.sites)
 
 
 def repair(session: Session, damages: list[Damage]) -> list[tuple[Damage, str]]:
     """Mend each as far as that loses nothing; with what was done, empty if nothing could be. Raises `StoreError`, `NoSpace`."""
+    from sampan.store.repair import Repairs
+
     repairs = Repairs(session.store)
     return [(damage, repairs.repair(damage)) for damage in damages]
 

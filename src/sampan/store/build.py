@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import gc as cycles
 import os
+from contextlib import contextmanager
 from hashlib import sha256
 
 from sampan.errors import CorruptRecord, LayerError, StoreError
@@ -30,7 +32,9 @@ from sampan.store.locks import Lock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+    from hashlib import _Hash
+    from io import FileIO
 
     from sampan.events import Notice
     from sampan.layers.directory import LinkEqual
@@ -38,7 +42,7 @@ if TYPE_CHECKING:
     from sampan.store.leases import Lease
     from sampan.store.trees import Tree
 
-_BUFFER = 1 << 20
+_LINES = 4000  # of an index, written at once
 
 
 class Base:
@@ -145,24 +149,45 @@ def _build(store: Store, diff_ids: Sequence[Digest], base: Base, layers: Sequenc
     place = store.temporary("tree")
     os.mkdir(place, 0o700)
     try:
-        rootfs = os.path.join(place, "rootfs")
-        os.mkdir(rootfs, 0o700)
-        equals = Equals(store, base.tree if base.tree is not None and _may_link(store, base.tree) else None)
-        try:
-            index = _fill(store, rootfs, base, layers, equals.link if replaced is None else None)
-        finally:
-            equals.close()
-        chain = chain_of(diff_ids)
-        _describe(place, str(chain), diff_ids, index)
+        with _without_cycles():
+            _make(store, place, diff_ids, base, layers, replaced)
         if store.is_shared():
             for name in ("", "index", "contents", "used", "tree.json"):
                 os.chmod(f"{place}/{name}", 0o644 if name else 0o755)
-        goal = trees.directory_of(store, str(chain))
+        goal = trees.directory_of(store, str(chain_of(diff_ids)))
         if replaced is not None:
             _take_away(store, goal, place)
         _give_name(place, goal)
     finally:
         _remove(place)
+
+
+@contextmanager
+def _without_cycles() -> Iterator[None]:
+    """Leave the collector of cycles out: an index is many objects, without a cycle, and walking them again and again is a quarter
+    of the time that a tree above a base takes.
+    """
+    was = cycles.isenabled()
+    cycles.disable()
+    try:
+        yield
+    finally:
+        if was:
+            cycles.enable()
+
+
+def _make(
+    store: Store, place: str, diff_ids: Sequence[Digest], base: Base, layers: Sequence[Layer], replaced: Tree | None
+) -> None:
+    """Fill the directory `place` with all that a tree has."""
+    rootfs = os.path.join(place, "rootfs")
+    os.mkdir(rootfs, 0o700)
+    equals = Equals(store, base.tree if base.tree is not None and _may_link(store, base.tree) else None)
+    try:
+        index = _fill(store, rootfs, base, layers, equals.link if replaced is None else None)
+    finally:
+        equals.close()
+    _describe(place, str(chain_of(diff_ids)), diff_ids, index)
 
 
 def _take_away(store: Store, goal: str, place: str) -> None:
@@ -231,17 +256,20 @@ def read_index(tree: Tree, *, every_word: bool = False) -> Index:
 
 def _describe(place: str, chain: str, diff_ids: Sequence[Digest], index: Index) -> None:
     """Write index, its table of contents, use mark and record, with all else on the disk before the record."""
-    content, counts, table, offset = sha256(), Counts(), contents.Maker(), 0
-    with open(f"{place}/index", "xb", buffering=_BUFFER) as stream:
-        for piece in (mtree.FIRST_LINE, mtree.DEFAULTS):
-            content.update(piece)
-            offset += stream.write(piece)
+    content, counts, table = sha256(), Counts(), contents.Maker()
+    pieces = [mtree.FIRST_LINE, mtree.DEFAULTS]
+    offset = sum(map(len, pieces))
+    with open(f"{place}/index", "xb", buffering=0) as stream:
         for node, words, text in mtree.entries(index):
-            size = mtree.size_in(words) if node.kind == FILE else 0
+            size = mtree.size_in(words) if node.kind is FILE else 0
             counts.add(node, size)
-            table.add(node, words, size, offset)
-            content.update(text)
-            offset += stream.write(text)
+            if size >= contents.MIN_SIZE:
+                table.add(node, words, size, offset)
+            offset += len(text)
+            pieces.append(text)
+            if len(pieces) >= _LINES:
+                _write(stream, pieces, content)
+        _write(stream, pieces, content)
     with open(f"{place}/contents", "xb") as stream:
         stream.write(table.table())
     with open(f"{place}/used", "xb"):
@@ -259,6 +287,15 @@ def _describe(place: str, chain: str, diff_ids: Sequence[Digest], index: Index) 
         "directories": counts.directories - 1,
     }
     records.write(f"{place}/tree.json", f"{place}/tree.json.new", document)
+
+
+def _write(stream: FileIO, pieces: list[bytes], content: _Hash) -> None:
+    """Write, hash and forget the pieces."""
+    data = memoryview(b"".join(pieces))
+    pieces.clear()
+    content.update(data)
+    while data:
+        data = data[stream.write(data) :]
 
 
 def _give_name(place: str, goal: str) -> None:
