@@ -88,8 +88,6 @@ class Puller:
         """Fetch and unpack the layers; once more, from whole blobs, after a mirror that may have sent wrong bytes."""
         try:
             return self._layers(lease, found)
-        except NoSpace:
-            raise
         except (DigestMismatch, LayerError, StoreError) as error:
             if not self.client.has_mirrors(found.reference):
                 raise
