@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sampan.container import shelf
 from sampan.errors import ContainerNotFound, ImageNotFound, SampanError, UsageError
-from sampan.layers.archive import ArchiveSink, add_tree
+from sampan.layers.archive import ArchiveSink, add_tree, contents_of
 from sampan.runtime import lookup
 from sampan.runtime.destination import destination
 from sampan.store import trees
@@ -30,7 +30,7 @@ def export(text: str, path: str, session: Session) -> None:
     try:
         with destination(path) as write:
             sink = ArchiveSink(write)
-            left_out = add_tree(sink, index, root)
+            left_out = add_tree(sink, index, contents_of(root))
             sink.finish()
     except SampanError as error:
         raise error.about(f"cannot export {text}") from error.__cause__
