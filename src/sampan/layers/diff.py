@@ -76,7 +76,7 @@ def _all_of(path: bytes, node: Node) -> Iterator[Change]:
 def layer(base: Index, now: Index) -> Iterator[tuple[Entry, Node | None]]:
     """The entries that make `now` of `base`, each with its node; `None` for a whiteout. A FILE's content has to be added."""
     written: dict[bytes, Change] = {}
-    if _attributes(base.root) != _attributes(now.root):
+    if not base.root.is_same(now.root):
         written[b""] = Change(CHANGED, b"", now.root)
     found = changes(base, now)
     for change in [*found, *_other_names(found, now)]:
@@ -96,10 +96,6 @@ def layer(base: Index, now: Index) -> Iterator[tuple[Entry, Node | None]]:
         else:
             first[id(node)] = path
             yield node.entry(path or b"."), node
-
-
-def _attributes(node: Node) -> tuple[object, ...]:
-    return node.mode, node.uid, node.gid, node.xattrs
 
 
 def _other_names(found: list[Change], now: Index) -> list[Change]:

@@ -354,9 +354,10 @@ def _without_root_id(value: bytes) -> bytes:
     return value
 
 
-def _with_hidden(found: tuple[tuple[bytes, bytes], ...], base: tuple[tuple[bytes, bytes], ...]) -> tuple[tuple[bytes, bytes], ...]:
+def _with_hidden(
+    found: tuple[tuple[bytes, bytes], ...], base: tuple[tuple[bytes, bytes], ...]
+) -> tuple[tuple[bytes, bytes], ...]:
     """What is on disk with what the index alone has: attributes other than the user's, which a tree does not hold."""
     names = {name for name, _ in found}
     hidden = [(name, value) for name, value in base if not name.startswith(b"user.") and name not in names]
     return tuple(sorted([*found, *hidden])) if hidden else found
-

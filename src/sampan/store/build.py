@@ -52,10 +52,17 @@ def chain_of(diff_ids: Sequence[Digest]) -> Digest:
     return chain_ids(diff_ids)[-1] if diff_ids else sha256_of(b"")
 
 
-def base_for(lease: Lease, diff_ids: Sequence[Digest]) -> Base:
-    """The longest prefix of the layers that the store has as a tree, which gc leaves alone while the lease lasts."""
+def base_for(lease: Lease, diff_ids: Sequence[Digest], sites: Sequence[Store] = ()) -> Base:
+    """The longest prefix of the layers that the store has as a tree, which gc leaves alone while the lease lasts.
+
+    One in a store of the site counts if it has more of the layers; its files are copied where they cannot be linked.
+    """
     while True:
         tree, depth = trees.longest_prefix(lease.store, diff_ids)
+        for site in sites:
+            other, its_depth = trees.longest_prefix(site, diff_ids)
+            if its_depth > depth:
+                return Base(other, its_depth)
         if tree is None:
             return Base(None, 0)
         lease.add(tree.chain)
