@@ -3,8 +3,9 @@
 
 usage: machine_image.py DIRECTORY [PACKAGES[+PACKAGES...] ...]
 
-Each argument is a layer: the files that dpkg lists for the packages joined by `+`. No network, no root; files that the
-caller cannot read are left out. The demo and the tests use it as their embedded image.
+Each argument is a layer: the files that dpkg lists for the packages joined by `+`. A package written as `NAME/` comes with
+the installed packages that it depends on. No network, no root; files that the caller cannot read are left out. The demo
+and the tests use it as their embedded image.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 import tarfile
@@ -51,6 +53,27 @@ def package_files(packages: list[str]) -> list[str]:
     listed = [subprocess.run(["dpkg-query", "-L", name], capture_output=True, text=True, check=False).stdout for name in packages]
     paths = {line for text in listed for line in text.splitlines() if line.startswith("/") and line != "/."}
     return sorted(path for path in paths if not path.startswith(("/usr/share/doc/", "/usr/share/man/", "/usr/share/locale/")))
+
+
+def with_dependencies(packages: list[str]) -> list[str]:
+    """The packages; for one written as `NAME/` also the installed ones that it depends on, directly or not."""
+    form = "${Package}\t${Provides}\t${Pre-Depends}, ${Depends}\n"
+    rows = subprocess.run(["dpkg-query", "-W", "-f", form], capture_output=True, text=True, check=True).stdout.splitlines()
+    needs: dict[str, list[str]] = {}
+    provided: dict[str, str] = {}
+    for name, provides, depends in (row.split("\t") for row in rows):
+        # Of `a | b` each that is installed is taken: which of them a package works with is not said anywhere.
+        needs[name] = [word.split()[0].split(":")[0] for word in re.split("[,|]", depends) if word.strip()]
+        provided.update((word.split()[0], name) for word in provides.split(",") if word.strip())
+    found: dict[str, None] = {}
+    waiting = [(name.rstrip("/"), name.endswith("/")) for name in reversed(packages)]
+    while waiting:
+        name, wholly = waiting.pop()
+        name = name if name in needs else provided.get(name, name)
+        if name not in found and name not in BASE.split():
+            found[name] = None
+            waiting.extend((needed, True) for needed in needs.get(name, ()) if wholly)
+    return list(found)
 
 
 def layer(packages: list[str], first: bool) -> bytes:
@@ -117,7 +140,8 @@ def add_blob(directory: str, data: bytes) -> dict[str, object]:
 def build(directory: str, layers: tuple[str, ...], tag: str = "1") -> None:
     """The OCI layout (image-spec, image-layout.md)."""
     os.makedirs(os.path.join(directory, "blobs/sha256"), exist_ok=True)
-    tars = [layer(packages.split("+"), first=at == 0) for at, packages in enumerate(layers)]
+    listed = [packages.split("+") for packages in layers]
+    tars = [layer(packages if at == 0 else with_dependencies(packages), first=at == 0) for at, packages in enumerate(listed)]
     tars.append(_note())
     descriptors = [
         {"mediaType": "application/vnd.oci.image.layer.v1.tar+gzip", **add_blob(directory, gzip.compress(tar, 6, mtime=0))}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "src"))
 
-from sampan.__main__ import GROUPS  # noqa: E402
+from sampan.cli import GROUPS  # noqa: E402
 from sampan.terminal.help import explained, spelled, usage  # noqa: E402
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ pytest_plugins = [
     "tests.peers.podman",
     "tests.peers.proxy",
     "tests.peers.recorded",
+    "tests.journeys.registries",
     "tests.product",
 ]
 

@@ -61,11 +61,11 @@ void capture_collect(struct pollset *set)
 
 void capture_dispatch(const struct pollset *set)
 {
-    static char bytes[65536];
+    static char bytes[65536 + LOG_SLACK];
     for (int i = 0; i < SOURCES; i++) {
         if (pollset_got(set, sources[i].fd) == 0)
             continue;
-        ssize_t length = read(sources[i].fd, bytes, sizeof bytes);
+        ssize_t length = read(sources[i].fd, bytes, sizeof bytes - LOG_SLACK);
         if (length > 0) {
             log_take(sources[i].stream, bytes, (size_t)length);
             attach_output(sources[i].stream, bytes, (size_t)length);

@@ -6,7 +6,7 @@
 #include "cgroup.h"
 #include "check.h"
 #include "descriptor.h"
-#include "helper.h"
+#include "helper_processes.h"
 #include "kept.h"
 #include "message.h"
 #include "namespaces.h"
@@ -21,7 +21,7 @@
 
 static const struct start *start;
 static struct kept kept = KEPT_NONE;
-static bool removes;
+static bool removes, under_map;
 static struct outcome outcome = {.reason = "not-started"};
 static struct text text;
 
@@ -35,6 +35,7 @@ int ending_keep(const struct start *of)
     if (!kept_open(&kept, start_base(of), path))
         fail_errno("cannot use its directory %s", path);
     removes = launch_has_flag(of->launch, "remove");
+    under_map = removes && record_of(of->launch, MAP_TOOLS) != NULL;
     return kept.directory;
 }
 
@@ -43,9 +44,9 @@ int ending_directory(void)
     return kept.directory;
 }
 
-bool ending_needs_launch(const struct launch *launch)
+bool ending_needs_launch(void)
 {
-    return removes && record_of(launch, MAP_TOOLS) != NULL;
+    return under_map;
 }
 
 void ending_payload_is(pid_t pid)
@@ -111,7 +112,7 @@ static void remove_directory(void)
     int status = 0;
     if (!kept_is_there(&kept))
         return;
-    if (ending_needs_launch(start->launch)) {
+    if (under_map) {
         pid_t child = fork();
         if (child == 0)
             remove_under_map();

@@ -10,7 +10,7 @@ int ending_keep(const struct start *start);
 int ending_directory(void);
 
 /* Is the launch file still needed at the end? */
-bool ending_needs_launch(const struct launch *launch);
+bool ending_needs_launch(void);
 
 /* Writes `payload`. Ends the program if that cannot be. */
 void ending_payload_is(pid_t pid);

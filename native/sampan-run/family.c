@@ -8,40 +8,93 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
-/* Parent and state letter from /proc/PID/stat. */
-static pid_t parent_and_state(pid_t pid, char *state)
+/* What /proc/PID/stat says behind the name of the program, which may hold anything. */
+struct kin {
+    char state;
+    int parent, group;
+};
+
+static bool look_at(pid_t pid, struct kin *kin)
 {
     char path[32], text[512];
     snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
     CLOSING int fd = open(path, O_RDONLY | O_CLOEXEC);
     ssize_t length = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
     if (length <= 0)
-        return 0;
+        return false;
     text[length] = '\0';
-    const char *behind = strrchr(text, ')'); /* ") S PARENT" */
-    if (behind == NULL || strlen(behind) < 5)
-        return 0;
-    *state = behind[2];
-    return (pid_t)strtol(behind + 4, NULL, 10);
+    const char *behind = strrchr(text, ')');
+    return behind != NULL && sscanf(behind, ") %c %d %d", &kin->state, &kin->parent, &kin->group) == 3;
 }
 
 pid_t family_parent(pid_t pid)
 {
-    char state;
-    return parent_and_state(pid, &state);
+    struct kin kin;
+    return look_at(pid, &kin) ? kin.parent : 0;
+}
+
+bool family_is_of_user(pid_t pid, uid_t user)
+{
+    char path[32];
+    struct stat st;
+    snprintf(path, sizeof path, "/proc/%d", (int)pid);
+    return stat(path, &st) == 0 && st.st_uid == user;
+}
+
+/* Its pid in the innermost namespace that it is in; 0 if it is in none below ours. */
+static pid_t inner_pid(pid_t pid)
+{
+    char path[32], text[4096];
+    snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
+    CLOSING int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t length = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+    if (length <= 0)
+        return 0;
+    text[length] = '\0';
+    char *line = strstr(text, "\nNSpid:");
+    if (line == NULL)
+        return 0;
+    line[strcspn(line + 1, "\n") + 1] = '\0';
+    const char *last = strrchr(line, '\t'), *first = strchr(line, '\t');
+    return last == first ? 0 : (pid_t)strtol(last, NULL, 10);
+}
+
+/* The pid that an entry of /proc stands for, or 0. */
+static pid_t next_process(DIR *stream)
+{
+    const struct dirent *entry;
+    while (stream != NULL && (entry = readdir(stream)) != NULL) {
+        pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
+        if (pid > 0)
+            return pid;
+    }
+    return 0;
+}
+
+bool family_has_inner(pid_t inner)
+{
+    DIR *stream = opendir("/proc");
+    pid_t pid;
+    struct kin kin;
+    bool has = false;
+    while (!has && (pid = next_process(stream)) != 0)
+        has = look_at(pid, &kin) && kin.group == getpgrp() && inner_pid(pid) == inner;
+    if (stream != NULL)
+        closedir(stream);
+    return has;
 }
 
 static bool kill_children(bool (*spared)(pid_t pid))
 {
     DIR *stream = opendir("/proc");
-    const struct dirent *entry;
+    pid_t pid;
+    struct kin kin;
     bool found = false;
-    while (stream != NULL && (entry = readdir(stream)) != NULL) {
-        pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
-        char state = 'Z';
-        if (pid <= 0 || parent_and_state(pid, &state) != getpid() || state == 'Z' || spared(pid))
+    while ((pid = next_process(stream)) != 0) {
+        if (!look_at(pid, &kin) || kin.parent != getpid() || kin.state == 'Z' || spared(pid))
             continue;
         kill(pid, SIGKILL);
         found = true;

@@ -7,7 +7,9 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdint.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 bool launch_refuse(struct launch *launch, const char *format, ...)
@@ -166,6 +168,13 @@ bool launch_check(struct launch *launch)
             return false;
     }
     return check_records(launch);
+}
+
+void launch_forget(struct launch *launch)
+{
+    uintptr_t page = 4096, begin = ((uintptr_t)launch->records + page - 1) & ~(page - 1);
+    launch->count = 0;
+    madvise((void *)begin, ((uintptr_t)launch + sizeof *launch - begin) & ~(page - 1), MADV_DONTNEED);
 }
 
 static bool is_control(char c)

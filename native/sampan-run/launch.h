@@ -37,6 +37,9 @@ bool launch_refuse(struct launch *launch, const char *format, ...) __attribute__
 /* Print the records to `stream`, one a line, words quoted as a shell would. */
 void launch_print(const struct launch *launch, FILE *stream);
 
+/* Empties it and gives its memory back. */
+void launch_forget(struct launch *launch);
+
 /* Field `index` of a record; from `after`, the string behind another. */
 const char *field(const struct record *record, unsigned index);
 const char *string_after(const char *text);

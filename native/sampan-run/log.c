@@ -19,7 +19,7 @@
 enum {
     LONGEST = 16384,  /* of the text of a record */
     PREFIX = 40,      /* "2026-11-25T00:17:09.669794202Z stdout F " */
-    BUFFER = 65536,
+    BUFFER = 131072,
     PATIENCE = 200,   /* milliseconds that a line without an end waits */
 };
 
@@ -29,14 +29,14 @@ static unsigned files;
 static unsigned long long lost; /* bytes that could not be written */
 static int lost_error;
 
-static char buffer[BUFFER];
+static char buffer[BUFFER + LOG_SLACK];
 static size_t filled;
-static char prefix[PREFIX + 1]; /* of the records of this batch */
+static char prefix[PREFIX + LOG_SLACK]; /* of the records of this batch */
 
 static struct {
     size_t length;
     int64_t since;
-    char text[LONGEST];
+    char text[LONGEST + LOG_SLACK];
 } waiting[STREAMS];
 
 static void open_file(void)
@@ -104,6 +104,9 @@ static void rotate(void)
             size = 0;
         return;
     }
+    /* Never over an existing name: ext4 would begin to write the renamed file to the disk, and make this wait for it. */
+    snprintf(older, sizeof older, "log.%u", files - 1);
+    unlinkat(directory, older, 0);
     for (unsigned i = files - 1; i > 0; i--) {
         snprintf(older, sizeof older, "log.%u", i);
         snprintf(newer, sizeof newer, i == 1 ? "log" : "log.%u", i - 1);
@@ -114,21 +117,29 @@ static void rotate(void)
     open_file();
 }
 
+/* Lines are short: in steps of fixed size, which need no call and no set-up, this takes half the time of memcpy. Up to LOG_SLACK
+ * bytes behind both ends are touched. */
+static void copy(char *to, const char *from, size_t length)
+{
+    for (size_t at = 0; at < length; at += LOG_SLACK)
+        __builtin_memcpy(to + at, from + at, LOG_SLACK);
+}
+
 /* One record; `part`: its line goes on. */
 static void put(enum stream stream, const char *text, size_t length, bool part)
 {
     size_t whole = PREFIX + length + 1;
     if (size + filled > 0 && size + filled + whole > most)
         rotate();
-    if (filled + whole > sizeof buffer)
+    if (filled + whole > BUFFER)
         flush();
     char *at = buffer + filled;
-    memcpy(at, prefix, PREFIX);
+    copy(at, prefix, PREFIX);
     if (stream != STREAM_OUT)
         memcpy(at + 31, "stderr", 6);
     if (part)
         at[38] = 'P';
-    memcpy(at + PREFIX, text, length);
+    copy(at + PREFIX, text, length);
     at[whole - 1] = '\n';
     filled += whole;
 }
@@ -203,11 +214,13 @@ void log_take(enum stream stream, const char *bytes, size_t length)
 
 void log_say(const char *sentence)
 {
+    char line[1024 + LOG_SLACK];
     if (directory < 0)
         return;
     new_batch();
     own_up();
-    put(STREAM_ERR, sentence, strlen(sentence) > LONGEST ? LONGEST : strlen(sentence), false);
+    int length = snprintf(line, sizeof line - LOG_SLACK, "%s", sentence);
+    put(STREAM_ERR, line, length < 1024 ? (size_t)length : 1023, false);
     flush();
 }
 

@@ -12,7 +12,9 @@ enum stream { STREAM_OUT, STREAM_ERR, STREAM_HELPERS /* shown as stderr */, STRE
  * cannot. Without it nothing of the following does anything. */
 void log_open(int directory, unsigned long long most, unsigned files);
 
-/* Takes bytes of a stream; whole lines are in the file afterwards. */
+enum { LOG_SLACK = 16 };
+
+/* Takes bytes of a stream; whole lines are in the file afterwards. LOG_SLACK bytes behind them are read too, and may be anything. */
 void log_take(enum stream stream, const char *bytes, size_t length);
 
 /* A line of the watcher's own. */

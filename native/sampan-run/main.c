@@ -3,6 +3,7 @@
 #include "check.h"
 #include "descriptor.h"
 #include "environment.h"
+#include "init.h"
 #include "kernel.h"
 #include "message.h"
 #include "payload.h"
@@ -85,6 +86,7 @@ static _Noreturn void start_descriptor(const char *text, char **words)
 
 int main(int count, char **words)
 {
+    init_words(words);
     words++;
     count--;
     if (count > 0 && strncmp(*words, "--without=", 10) == 0) {

@@ -3,6 +3,9 @@
  * newuidmap and newgidmap. So before the namespace is made a process is forked that stays behind, the mapper. It gets the pid to map
  * through a socket, does it, and answers with nothing or with a sentence.
  *
+ * The files of binfmt_misc belong to id 0 of the user namespace. If a map of one id has another, everything is set up under a map of 0,
+ * and in the end a second user namespace inside the first gives the payload the id asked for; what is registered holds there too.
+ *
  * setgroups must be denied before an ordinary user may write a map of groups by itself. Where a mapper writes it, it stays allowed. */
 #include "maps.h"
 
@@ -10,6 +13,7 @@
 #include "message.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -207,12 +211,31 @@ void mapper_ask(const struct mapper *mapper, pid_t pid)
         fail_errno("the process that maps ids is gone");
 }
 
+static unsigned inside_id(const struct launch *launch, enum record_name name)
+{
+    return (unsigned)field_number(field(record_of(launch, name), 0), 10);
+}
+
+bool maps_are_nested(const struct launch *launch)
+{
+    bool one = record_of(launch, UID_MAP) != NULL && record_of(launch, MAP_TOOLS) == NULL;
+    return one && record_of(launch, BINFMT) != NULL && (inside_id(launch, UID_MAP) != 0 || inside_id(launch, GID_MAP) != 0);
+}
+
+void maps_nest(const struct launch *launch)
+{
+    const char *step = "a user namespace inside the first";
+    if (unshare(CLONE_NEWUSER) != 0 || maps_write_own(inside_id(launch, UID_MAP), inside_id(launch, GID_MAP), 0, 0, &step) != 0)
+        fail_errno("%s", step);
+}
+
 int mapper_finish(const struct mapper *mapper, const struct launch *launch, const char **step)
 {
     static char answer[700];
+    bool nested = maps_are_nested(launch);
     if (mapper->socket < 0)
-        return maps_write_own((unsigned)field_number(field(record_of(launch, UID_MAP), 0), 10),
-                              (unsigned)field_number(field(record_of(launch, GID_MAP), 0), 10), mapper->uid, mapper->gid, step);
+        return maps_write_own(nested ? 0 : inside_id(launch, UID_MAP), nested ? 0 : inside_id(launch, GID_MAP), mapper->uid,
+                              mapper->gid, step);
     ssize_t length = read(mapper->socket, answer, sizeof answer - 1);
     if (length <= 0)
         fail("the process that maps ids ended without a word");

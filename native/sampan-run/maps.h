@@ -19,6 +19,11 @@ struct mapper mapper_start(const struct launch *launch, int base);
 /* Tells the mapper the process in the new user namespace, by its pid where the mapper is. */
 void mapper_ask(const struct mapper *mapper, pid_t pid);
 
+/* Does the plan need a root inside while things are set up, though the map it asks for has none? Then the own map is of root, and
+ * maps_nest gives the payload the ids asked for. */
+bool maps_are_nested(const struct launch *launch);
+void maps_nest(const struct launch *launch);
+
 /* In that process: the maps are there afterwards. 0, or -1 with errno and in `step` what was refused; a mapper's refusal ends the
  * program with its words. */
 int mapper_finish(const struct mapper *mapper, const struct launch *launch, const char **step);

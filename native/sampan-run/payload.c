@@ -105,6 +105,8 @@ void payload_prepare(struct start *start, const struct mapper *mapper, int made)
     }
     namespaces_enter(start->launch, mapper, made);
     prepare_root(start);
+    if (maps_are_nested(start->launch))
+        maps_nest(start->launch);
 }
 
 void payload_join(const struct start *start, pid_t pid, unsigned long long begun)

@@ -3,6 +3,7 @@
  * its mounts go with it, and the parent removes the directory. */
 #include "probe.h"
 
+#include "binfmt.h"
 #include "descriptor.h"
 #include "kernel.h"
 #include "message.h"
@@ -106,6 +107,27 @@ static int try_mount_setattr(void)
     return write_file("lower/protected") == 0 ? -2 : 0;
 }
 
+/* A fresh /proc, tried by a child: only that is in the new namespace. The kernel refuses it where parts of this machine's are covered. */
+static int try_proc(void)
+{
+    int status = 0;
+    if (mkdir("proc", 0700) != 0)
+        return -1;
+    pid_t child = fork();
+    if (child == 0)
+        _exit(mount("proc", "proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) == 0 ? 0 : errno);
+    while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR) {
+    }
+    if (child > 0 && WIFEXITED(status))
+        errno = WEXITSTATUS(status);
+    return child > 0 && status == 0 ? 0 : -1;
+}
+
+static int try_binfmt(void)
+{
+    return mkdir("binfmt", 0700) != 0 ? -1 : binfmt_try("binfmt");
+}
+
 /* An existing directory to cover with a tmpfs: any but the root, whose cover cannot be reached. */
 static int enter_memory(void)
 {
@@ -127,7 +149,7 @@ static void all_answer(int error, const char *const *names)
 
 static void try_layers(void)
 {
-    static const char *const AFTER_OVERLAY[] = {"whiteout", "opaque", "rename", NULL};
+    static const char *const AFTER_OVERLAY[] = {"whiteout", "opaque", "rename", NULL}, *const AFTER_PID[] = {"proc", NULL};
     if (answer("overlay", make_layers() == 0 ? try_overlay() : -1) != 0) {
         all_answer(errno, AFTER_OVERLAY);
     } else {
@@ -136,13 +158,19 @@ static void try_layers(void)
         answer("rename", try_rename());
     }
     answer("mount_setattr", try_mount_setattr());
+    if (answer("pid-namespace", unshare(CLONE_NEWPID)) != 0)
+        all_answer(errno, AFTER_PID);
+    else
+        answer("proc", try_proc());
+    answer("binfmt", try_binfmt());
 }
 
 /* `place` is where the layers go, in the new directory `name`, or NULL for memory. It is opened in the new namespace: nothing can be
  * mounted in the one that was left. */
 static void try_all(const char *place, const char *name)
 {
-    static const char *const AFTER_USER[] = {"mount-namespace", "overlay", "whiteout", "opaque", "rename", "mount_setattr", NULL};
+    static const char *const AFTER_USER[] = {"mount-namespace", "overlay", "whiteout", "opaque", "rename", "mount_setattr",
+                                             "pid-namespace", "proc", "binfmt", NULL};
     const char *step;
     answer("openat2", try_openat2());
     if (answer("user-namespace", namespaces_try_user(&step)) != 0) {

@@ -207,6 +207,14 @@ static void set_cpus(const char *list)
         fail_errno("it cannot run on the processors %s", all);
 }
 
+static _Noreturn void refuse_id(const char *kind, const char *id)
+{
+    if (errno != EINVAL)
+        fail_errno("it cannot run as %s %s", kind, id);
+    hint("`--subids` maps more than one");
+    fail("it cannot run as %s %s: there is no such id in its map", kind, id);
+}
+
 /* setgroups first, the user last: after it the others would be refused. */
 static void set_user(const struct record *record)
 {
@@ -223,9 +231,9 @@ static void set_user(const struct record *record)
         fail_errno("it cannot have the groups %s", field(record, 2));
     }
     if (setresgid(group, group, group) != 0)
-        fail_errno("it cannot run as group %s: the map has no such id", field(record, 1));
+        refuse_id("group", field(record, 1));
     if (setresuid(user, user, user) != 0)
-        fail_errno("it cannot run as user %s: the map has no such id", field(record, 0));
+        refuse_id("user", field(record, 0));
 }
 
 void process_die_with(pid_t parent)

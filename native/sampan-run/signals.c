@@ -4,7 +4,11 @@
  *
  * The payload is in the watcher's process group, and gets Ctrl-C, Ctrl-Z and hang-ups itself; these come from the kernel (si_code
  * above 0). What somebody sends comes with si_code 0 or below and the sender's pid. If that is the payload, or a process below it,
- * then it has signalled its whole group (`kill 0`, an editor that stops itself) and needs no echo. */
+ * then it has signalled its whole group (`kill 0`, an editor that stops itself) and needs no echo.
+ *
+ * The kernel does not translate the pid of a sender in a pid namespace below ours: it is the number that the sender has there. So a
+ * sender of whom nothing is seen here is looked for inside. If it is not there either, it has ended (`kill` is short-lived), and the
+ * signal is passed on; but for those that stop, since an editor that stops itself would be stopped again when it goes on. */
 #include "signals.h"
 
 #include "family.h"
@@ -40,14 +44,23 @@ int signals_open(void)
     return fd;
 }
 
-bool signal_is_for_payload(const struct signalfd_siginfo *info)
+static bool is_stop(int number)
 {
+    return number == SIGTSTP || number == SIGTTIN || number == SIGTTOU;
+}
+
+bool signal_is_for_payload(const struct signalfd_siginfo *info, bool has_init)
+{
+    int number = (int)info->ssi_signo;
     pid_t sender = (pid_t)info->ssi_pid;
-    if (info->ssi_code > 0 || info->ssi_signo == SIGCHLD)
+    if (info->ssi_code > 0 || number == SIGCHLD)
         return false;
-    while (sender > 1 && sender != getpid())
-        sender = family_parent(sender);
-    return sender != getpid();
+    if (sender == 0 || family_is_of_user(sender, info->ssi_uid)) {
+        while (sender > 1 && sender != getpid())
+            sender = family_parent(sender);
+        return sender != getpid();
+    }
+    return !has_init || !(is_stop(number) || family_has_inner(sender));
 }
 
 bool signal_ends_start(int number)
@@ -66,8 +79,12 @@ void signals_stop(int number)
         kill(getpid(), SIGSTOP);
         return;
     }
+    /* One that waits already, from the terminal, would stop us twice. */
+    const struct timespec now = {0, 0};
     sigemptyset(&one);
     sigaddset(&one, number);
+    while (sigtimedwait(&one, NULL, &now) == number) {
+    }
     sigprocmask(SIG_UNBLOCK, &one, NULL);
     kill(getpid(), number);
     sigprocmask(SIG_BLOCK, &one, NULL);

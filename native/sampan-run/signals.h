@@ -17,8 +17,8 @@ void signals_restore(void);
 int signals_open(void);
 
 /* Was this one sent to the watcher alone, so that the payload has to be told? Not if the kernel sent it to the whole group, nor if
- * it comes from a process that the watcher started. */
-bool signal_is_for_payload(const struct signalfd_siginfo *info);
+ * it comes from a process below the watcher. `has_init`: the payload is in an own pid namespace. */
+bool signal_is_for_payload(const struct signalfd_siginfo *info, bool has_init);
 
 /* Does this signal end a start that is under way? */
 bool signal_ends_start(int number);

@@ -34,6 +34,7 @@
 static struct streams streams;
 static int channel, words, machines_master = -1;
 static bool has_init;
+static int held = -1; /* closes for the payload of an init when that is ready for it */
 
 /* fork() into new namespaces. */
 static pid_t clone_into(unsigned long flags)
@@ -99,10 +100,13 @@ static void take_streams(void)
 static void before_it_runs(void)
 {
     static const char executed = EXECUTED;
+    char none;
     take_streams();
     if (!has_init) {
         die_with_watcher();
         wait_for_go();
+    }
+    while (has_init && read(held, &none, 1) < 0 && errno == EINTR) {
     }
     signals_restore();
     if (write(words, &executed, 1) != 1)
@@ -111,14 +115,20 @@ static void before_it_runs(void)
 
 static _Noreturn void run_under_init(const struct start *start)
 {
+    int ends[2];
     die_with_watcher();
-    wait_for_go();
+    if (pipe2(ends, O_CLOEXEC) != 0)
+        fail_errno("cannot make a pipe");
+    held = ends[0];
     pid_t payload = fork();
     if (payload < 0)
         fail_errno("cannot start a process");
-    if (payload == 0)
+    if (payload == 0) {
+        close(ends[1]);
         payload_run(start, start->words, 0, before_it_runs);
-    init_run(payload, channel);
+    }
+    wait_for_go();
+    init_run(payload, channel); /* closes the pipe too */
 }
 
 static _Noreturn void run_beside(const struct start *start)
@@ -192,5 +202,6 @@ struct child spawn(struct start *start, const struct streams *given)
     child.channel = ends[0];
     child.words = pipe_ends[0];
     fcntl(child.channel, F_SETFL, O_NONBLOCK);
+    fcntl(child.words, F_SETFL, O_NONBLOCK);
     return child;
 }

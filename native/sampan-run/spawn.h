@@ -15,7 +15,7 @@ struct child {
     pid_t pid;   /* the init, or the payload; 0 until WORD_PAYLOAD tells it */
     pid_t setup; /* the process that joins the namespaces first, or 0 */
     int channel; /* to it (channel.h), non-blocking */
-    int words;   /* ends when the payload has been executed, after one byte EXECUTED; or after a sentence of why not */
+    int words;   /* ends when the payload has been executed, after one byte EXECUTED; or after a sentence of why not; non-blocking */
 };
 
 enum { EXECUTED = 'x' };

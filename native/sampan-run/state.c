@@ -55,6 +55,8 @@ void text_add_string(struct text *text, const char *bytes, size_t length)
         size_t size = character_length((const unsigned char *)bytes + at, length - at);
         if (size == 0)
             text_add(text, "\\ufffd");
+        else if (c == '\n')
+            text_add(text, "\\n");
         else if (c < 0x20 || c == 0x7f)
             text_add(text, "\\u%04x", c);
         else if (c == '"' || c == '\\')

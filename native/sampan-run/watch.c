@@ -23,7 +23,7 @@
 #include "ending.h"
 #include "family.h"
 #include "health.h"
-#include "helper.h"
+#include "helper_processes.h"
 #include "message.h"
 #include "release.h"
 #include "report.h"
@@ -34,7 +34,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -162,15 +161,14 @@ static void begin_start(void)
 /* The pages of the launch file are only needed again for checks and to remove what a longer map made. */
 static void shrink(void)
 {
-    const struct launch *launch = self.start->launch;
-    if (record_of(launch, HEALTH) != NULL || ending_needs_launch(launch))
-        return;
-    const struct record *image = record_of(launch, IMAGE);
     static char subject[256];
-    snprintf(subject, sizeof subject, "%s", image != NULL ? field(image, 0) : self.start->path != NULL ? self.start->path : "");
-    message_subject(image != NULL || self.start->path != NULL ? subject : NULL);
-    uintptr_t page = 4096, begin = ((uintptr_t)launch + page - 1) & ~(page - 1);
-    madvise((void *)begin, ((uintptr_t)launch + sizeof *launch - begin) & ~(page - 1), MADV_DONTNEED);
+    const struct record *image = record_of(self.start->launch, IMAGE);
+    if (record_of(self.start->launch, HEALTH) != NULL || ending_needs_launch())
+        return;
+    snprintf(subject, sizeof subject, "%s", image != NULL ? field(image, 0) : "");
+    if (image != NULL)
+        message_subject(subject);
+    launch_forget(self.start->launch);
 }
 
 static void payload_runs(void)
@@ -191,12 +189,11 @@ static void payload_runs(void)
 /* What the child has to say before it is the payload; at its end we know which. */
 static void read_words(void)
 {
-    size_t room = sizeof self.words - 1 - self.said;
-    ssize_t length = read(self.child.words, self.words + self.said, room);
-    if (length < 0 || (length > 0 && self.said + (size_t)length < sizeof self.words - 1)) {
-        self.said += length > 0 ? (size_t)length : 0;
+    ssize_t length;
+    while ((length = read(self.child.words, self.words + self.said, sizeof self.words - 1 - self.said)) > 0)
+        self.said += (size_t)length;
+    if (length < 0)
         return;
-    }
     close(self.child.words);
     self.child.words = -1;
     self.words[self.said] = '\0';
@@ -281,6 +278,14 @@ static void bury(void)
     }
 }
 
+/* Is a signal for the start, and not for a payload that may be running by now? */
+static bool is_starting(void)
+{
+    if (self.child.words >= 0)
+        read_words();
+    return self.phase <= STARTING && self.words[0] != EXECUTED;
+}
+
 static void interrupt(int number)
 {
     if (self.phase == HELPERS)
@@ -296,9 +301,9 @@ static void take_signals(void)
         int number = (int)info.ssi_signo;
         if (number == SIGCHLD)
             bury();
-        else if (self.phase <= STARTING && signal_ends_start(number))
+        else if (signal_ends_start(number) && is_starting())
             interrupt(number);
-        else if (self.child.pid > 0 && signal_is_for_payload(&info))
+        else if (self.child.pid > 0 && signal_is_for_payload(&info, self.has_init))
             kill(self.child.pid, number);
     }
 }
@@ -368,9 +373,9 @@ static void wait_and_do(void)
     pollset_wait(&set);
     /* Output before ends: what the payload wrote before it ended is ahead of that. */
     capture_dispatch(&set);
-    if (pollset_got(&set, self.child.channel) & POLLIN)
+    if (pollset_got(&set, self.child.channel) != 0)
         listen_to_child();
-    else if (pollset_got(&set, self.child.channel) != 0) {
+    if (pollset_got(&set, self.child.channel) & (POLLHUP | POLLERR)) { /* the payload's own end closed when it was executed */
         close(self.child.channel);
         self.child.channel = -1;
     }
@@ -378,7 +383,7 @@ static void wait_and_do(void)
         read_words();
     if (pollset_got(&set, self.signals) != 0)
         take_signals();
-    if ((pollset_got(&set, report_front()) & POLLERR) && self.phase <= STARTING)
+    if ((pollset_got(&set, report_front()) & POLLERR) && is_starting())
         interrupt(SIGINT);
     helpers_dispatch(&set, pass_on_helpers);
     attach_dispatch(&set);

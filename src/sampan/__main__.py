@@ -1,13 +1,13 @@
 """The command line's first steps: find the command's module, run it, print an error as a person should see it.
 
-The table below is all that `sampan --help` needs; a command's module is imported only when it is called.
-On the start-up path.
+A command's module is imported only when it is called. On the start-up path.
 """
 
 from __future__ import annotations
 
 import sys
 
+from sampan.cli import GROUPS, LEVELS, find
 from sampan.errors import EXIT_FAILURE, SampanError, UsageError
 
 TYPE_CHECKING = False
@@ -18,61 +18,6 @@ if TYPE_CHECKING:
     from sampan.options.table import Command, Parsed
 
     Main = Callable[[Parsed, Context], int]
-
-# group -> command -> (module, what it does)
-GROUPS: dict[str, dict[str, tuple[str, str]]] = {
-    "images": {
-        "pull": ("sampan.cli.pull", "fetch an image from its registry and unpack it"),
-        "images": ("sampan.cli.images", "list the images in the store"),
-        "inspect": ("sampan.cli.inspect", "show what an image or a container is"),
-        "history": ("sampan.cli.history", "show the steps that made an image"),
-        "verify": ("sampan.cli.verify", "read an image again and compare it with its digests"),
-        "rmi": ("sampan.cli.rmi", "remove images"),
-        "load": ("sampan.cli.load", "load images from an archive or a layout"),
-        "save": ("sampan.cli.save", "write images to an archive"),
-        "import": ("sampan.cli.import_", "make an image of a root file system"),
-        "export": ("sampan.cli.export", "write the root file system of a container or an image"),
-    },
-    "containers": {
-        "run": ("sampan.cli.run", "run a program in an image"),
-        "create": ("sampan.cli.create", "make a container that keeps its changes"),
-        "start": ("sampan.cli.start", "run a container that was created"),
-        "restart": ("sampan.cli.restart", "stop containers and start them again in the background"),
-        "stop": ("sampan.cli.stop", "ask containers to end, and end them after a while"),
-        "kill": ("sampan.cli.kill", "send a signal to containers"),
-        "pause": ("sampan.cli.pause", "stop every process of containers"),
-        "unpause": ("sampan.cli.unpause", "let paused containers go on"),
-        "wait": ("sampan.cli.wait", "wait until containers have ended"),
-        "exec": ("sampan.cli.exec", "run a program in a container that runs"),
-        "attach": ("sampan.cli.attach", "put this terminal on the streams of a detached container"),
-        "logs": ("sampan.cli.logs", "show what a detached container has written"),
-        "top": ("sampan.cli.top", "list the processes of a container"),
-        "stats": ("sampan.cli.stats", "show what running containers use"),
-        "rename": ("sampan.cli.rename", "give a container another name"),
-        "ps": ("sampan.cli.ps", "list containers"),
-        "diff": ("sampan.cli.diff", "list what a container has changed"),
-        "commit": ("sampan.cli.commit", "make an image of a container"),
-        "cp": ("sampan.cli.cp", "copy files into or out of a container"),
-        "rm": ("sampan.cli.rm", "remove containers"),
-        "prune": ("sampan.cli.prune", "remove all containers that do not run"),
-        "wrap": ("sampan.cli.wrap", "make an executable file that runs a program in an image"),
-    },
-    "sampan itself": {
-        "doctor": ("sampan.cli.doctor", "say what works on this machine, and why something does not"),
-        "completion": ("sampan.cli.completion", "print the completion script of a shell"),
-        "config": ("sampan.cli.config", "show the settings and where they come from"),
-        "store": ("sampan.cli.store", "look after the store: du, fsck, pins"),
-    },
-}
-LEVELS = {"-q": 0, "--quiet": 0, "--debug": 2}
-
-
-def find(word: str) -> tuple[str, str] | None:
-    """The module and summary of a command."""
-    for commands in GROUPS.values():
-        if word in commands:
-            return commands[word]
-    return None
 
 
 def main(words: list[str] | None = None) -> int:

@@ -18,7 +18,7 @@ EXEC = (0x10000100, 0xD2800001, 0xD2800002, 0xD2801BA8, 0xD4000001, 0xD2800120, 
 
 
 def elf(code: tuple[int, ...], data: bytes) -> bytes:
-    """Bytes of a static aarch64 program: one segment, code then data; elf(5)."""
+    """A static aarch64 program of one segment, code then data (man 5 elf)."""
     base, offset = 0x400000, 64 + 56
     text = struct.pack(f"<{len(code)}I", *code) + data
     header = (

@@ -231,7 +231,7 @@ def test_own_processes_and_init(box):
         "run", "--init", box.image, "sh", "-c", "ls /proc | grep -c '^[0-9]'; (sleep 0.1 &) ; sleep 0.3; cat /proc/1/comm"
     )
     assert int(done.lines[0]) < 8
-    assert done.lines[1] == "sampan-run"
+    assert done.lines[1] == "init"
     assert box("run", "--pid", "private", box.image, "sh", "-c", "kill -9 $$").status == 137
 
 

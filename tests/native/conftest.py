@@ -10,11 +10,13 @@ import importlib.util
 import os
 import shutil
 import subprocess
+import zlib
 from pathlib import Path
 
 import pytest
 
 from sampan.engine.encoding import encode
+from tests.native.watching import Watched
 
 ROOT = Path(__file__).parents[2]
 BUSYBOX = "/bin/busybox"
@@ -247,6 +249,20 @@ class Roots:
 @pytest.fixture
 def roots(tree, tmp_path):
     return Roots(tree, tmp_path)
+
+
+@pytest.fixture
+def marker(request, tmp_path):
+    """A number that stands in the command line of processes of this test alone: for `sleep`."""
+    return str(zlib.crc32(f"{request.node.nodeid} {tmp_path}".encode()) + 10_000_000)
+
+
+@pytest.fixture
+def watched(launch, roots, tmp_path):
+    """A container with a watcher over a root in memory."""
+    made = Watched(launch, tmp_path / "container", roots.record("memory"))
+    yield made
+    made.end()
 
 
 as_user = pytest.mark.skipif(os.getuid() == 0, reason="root is refused nothing")

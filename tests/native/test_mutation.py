@@ -29,6 +29,17 @@ SEEDS = [
     ),
     encode([("unshare", "mount"), ("root-tree", "/t", "ro"), ("exec", "true")]),
     encode([("unshare", "mount"), ("root-memory", "/t", "0", "refuse"), ("watch", "a", "b", "c", "1"), ("exec", "true")], header("/a b")),
+    encode(
+        [
+            ("unshare", "user,mount,pid,cgroup"), ("uid-map", "0", "caller", "1"), ("uid-map", "1", "100000", "65536"), ("gid-map", "0", "5", "9"),
+            ("map-tools", "/a", "b"), ("cgroup", "/sys/fs/cgroup/x"), ("root-tree", "tree", "ro"), ("proc", "/proc"),
+            ("binfmt", "qemu-a", r"\x7fELF\x02", r"\xff\xff", "/q"), ("watch", "logs,stdin,pty,detach,remove", "state", "15", "0.5", "86400.125"),
+            ("log-size", "1000000", "3"), ("attach", "/run/socket"), ("ready", "3"), ("health", "30", "0.5", "3", "0", "sh", "-c", "x"),
+            ("helper", "mount", "prog", "a b", ""), ("user", "1", "2", "3,4,5"), ("outside",), ("exec", "true"),
+        ],
+        header("/x/sampan-run"),
+    ),
+    encode([("enter", "1", "2", "user,mount,pid"), ("watch", "", "", "64", "10", "0"), ("cwd", "/x", "/"), ("exec", "true", "")]),
 ]  # fmt: skip
 WORDS = [
     b"\0",
@@ -41,6 +52,11 @@ WORDS = [
     b"-1\0",
     b"sampan-launch 1\0",
     b"root-tree\0",
+    b"enter\0",
+    b"watch\0",
+    b"health\0",
+    b"0.125\0",
+    rb"\x7f",
     b"\n",
     b"=",
     b",",

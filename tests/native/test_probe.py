@@ -8,7 +8,10 @@ import subprocess
 
 import pytest
 
-NAMES = ["openat2", "user-namespace", "mount-namespace", "overlay", "whiteout", "opaque", "rename", "mount_setattr"]
+NAMES = [
+    "openat2", "user-namespace", "mount-namespace", "overlay", "whiteout", "opaque", "rename", "mount_setattr", "pid-namespace", "proc",
+    "binfmt",
+]  # fmt: skip
 
 
 def answers(program, place, *, without="", prefix=()):
@@ -31,13 +34,17 @@ def test_this_machine(program, place):
     found = answers(program, place)
     for answer in found.values():
         assert answer == "ok" or answer.split()[0].isdigit()
-    if tuple(map(int, os.uname().release.split(".")[:2])) >= (5, 12):
-        assert set(found.values()) == {"ok"}
+    kernel = tuple(map(int, os.uname().release.split(".")[:2]))
+    if kernel >= (5, 12):
+        assert {answer for name, answer in found.items() if name != "binfmt"} == {"ok"}
+    if kernel >= (6, 7):
+        assert found["binfmt"] == "ok"
 
 
 def test_what_is_missing_is_said(program, place):
     assert answers(program, place, without="openat2")["openat2"].split()[0] == str(errno.ENOSYS)
     assert answers(program, place, without="mount_setattr")["mount_setattr"].split()[0] == str(errno.ENOSYS)
+    assert answers(program, place, without="binfmt")["binfmt"].split()[0] == str(errno.EPERM)
     found = answers(program, place, without="overlay")
     assert {found[name].split()[0] for name in ("overlay", "whiteout", "opaque", "rename")} == {str(errno.ENODEV)}
 

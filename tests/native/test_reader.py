@@ -11,7 +11,7 @@ import pytest
 import sampan
 from sampan.engine.encoding import MAX_BYTES, MAX_RECORDS, encode
 
-HEAD = [("unshare", "user,mount,ipc,uts,net,cgroup"), ("uid-map", "0", "caller", "1"), ("gid-map", "0", "1000", "1")]
+HEAD = [("unshare", "user,mount,pid,ipc,uts,net,cgroup"), ("uid-map", "0", "caller", "1"), ("gid-map", "0", "1000", "1")]
 ROOT = ("root-tree", "/tree", "ro")
 EXEC = ("exec", "true")
 MINIMAL = [*HEAD, ROOT, EXEC]
@@ -26,19 +26,28 @@ MOUNTS = [
     ("bind", "/a", "/b", "rslave,nosuid,nodev,noexec"), ("tmpfs", "/t", "0755", "0", "ro,nosuid"), ("file", "/f", "644", "ro", "a b'c"),
     ("file", "/f", "644", "", ""), ("mkdir", "/d", "0700"), ("symlink", "../x", "/y"), ("proc", "/proc"), ("sysfs", "/sys"),
     ("mqueue", "/q"), ("devpts", "/dev/pts"), ("dev", "/dev"), ("mask", "/m"), ("read-only", "/"),
+    ("binfmt", "qemu-a.b_c", r"\x7fELF\x02", r"\xff\xff\xff\xff\xff", "/usr/bin/qemu"),
 ]  # fmt: skip
 PROCESS = [
     ("env", "A="), ("env", "A=b=c"), ("env-from", "HOME"), ("env-prefix", "SLURM_"), ("env-unset", "X"), ("cwd", "/", "refuse"),
     ("cwd", "/", "create"), ("cwd", "/x", "/"), ("cwd-caller", "bind", "/"), ("cwd-caller", "", "/"), ("umask", "022"),
     ("limit", "nofile", "10", "unlimited"), ("cpus", "0-3,8"), ("fds", "3,4"), ("fds", ""), ("no-new-privs",), ("die-with-parent",),
-    ("args", "append"), ("args", "replace"), ("args", "refuse"), ("default-arg", ""),
+    ("args", "append"), ("args", "replace"), ("args", "refuse"), ("default-arg", ""), ("user", "1", "2", ""), ("user", "0", "0", "3,4"),
+    ("outside",),
 ]  # fmt: skip
-NETWORK = [("hostname", "node"), ("loopback",)]
+WATCHER = [
+    ("watch", "", "", "15", "10", "0"), ("watch", "logs,stdin,pty,detach,remove", "state", "64", "0.5", "86400.125"),
+    ("attach", "/run/socket"), ("ready", "3"), ("helper", "mount", "prog"), ("helper", "mount", "prog", "a b", ""),
+    ("log-size", "1000000", "1"), ("health", "30", "0.5", "3", "0", "sh"), ("health", "1", "1", "1", "1", "sh", "-c", ""),
+]  # fmt: skip
+NETWORK = [("hostname", "node"), ("loopback",), ("map-tools", "/a", "b"), ("cgroup", "/sys/fs/cgroup/x")]
+EVERY = GUARDS + ROOTS + MOUNTS + PROCESS + WATCHER + NETWORK
+OPEN_ENDED = ("health", "helper")
 
-LATER = [
-    ("map-tools", "/a", "/b"), ("enter", "1", "2", "mount"), ("join", "tag", "4", "60"), ("root-fuse", "squashfs", "/f"),
-    ("root-cvmfs", "a.b", "/p"), ("user", "1", "1"), ("helper", "name", "prog"), ("watch", "log", "/s", "/l", "10"),
-]  # fmt: skip
+LATER = [("join", "tag", "4", "60"), ("root-fuse", "squashfs", "/f"), ("root-cvmfs", "a.b", "/p")]
+WATCH = ("watch", "logs", "/state", "15", "10", "0")
+ENTER = ("enter", "1", "2", "user,mount")
+UNWATCHED = [("unshare", "user,mount"), *HEAD[1:], ROOT]
 
 
 def check(program, data, folder):
@@ -66,11 +75,13 @@ def with_record(record):
     guards = [record] if record in GUARDS else []
     networks = [record] if record in NETWORK else []
     root = record if record in ROOTS else ROOT
-    rest = [record] if record in MOUNTS + PROCESS else []
-    return [*guards, *HEAD, *networks, root, *rest, EXEC]
+    rest = [record] if record in MOUNTS + PROCESS + WATCHER else []
+    watch = [] if record[0] == "watch" else [WATCH]
+    attach = [("attach", "/socket")] if record[0] == "watch" and "stdin" in record[1] else []
+    return [*guards, *HEAD, *networks, root, *watch, *attach, *rest, EXEC]
 
 
-@pytest.mark.parametrize("record", GUARDS + ROOTS + MOUNTS + PROCESS + NETWORK, ids=" ".join)
+@pytest.mark.parametrize("record", EVERY, ids=" ".join)
 def test_every_record_is_read_and_printed_as_a_shell_reads_it(record, program, tmp_path):
     plan = with_record(record)
     done = check(program, encode(plan), tmp_path)
@@ -93,23 +104,18 @@ def test_control_characters_are_printed_as_escapes(program, tmp_path):
 
 @pytest.mark.parametrize("record", LATER, ids=lambda r: r[0])
 def test_records_of_later_are_refused_by_name(record, fault):
-    plan = [*HEAD, record, ROOT, EXEC] if record[0] in ("map-tools", "enter", "join") else [*HEAD, ROOT, record, EXEC]
+    plan = [*HEAD, record, ROOT, EXEC]
     assert fault(plan).startswith(f'this sampan-run does not do "{record[0]}" yet')
 
 
-def test_the_pid_namespace_is_of_later(fault):
-    assert '"pid", which this sampan-run does not do yet' in fault([("unshare", "user,mount,pid"), *HEAD[1:], ROOT, EXEC])
-
-
-@pytest.mark.parametrize(
-    "record",
-    sorted({r[0]: r for r in GUARDS + ROOTS + MOUNTS + PROCESS + NETWORK}.values()),
-    ids=lambda r: r[0],
-)
+@pytest.mark.parametrize("record", sorted({r[0]: r for r in EVERY}.values()), ids=lambda r: r[0])
 def test_a_wrong_number_of_fields_is_refused(record, fault):
-    for wrong in [(*record, "x"), *([record[:-1]] if len(record) > 1 else [])]:
+    open_ended = record[0] in OPEN_ENDED
+    right = {"health": "at least 5", "helper": "at least 2"}.get(record[0], str(len(record) - 1))
+    few = record[: int(right.split()[-1])]
+    for wrong in [*([] if open_ended else [(*record, "x")]), *([few] if len(record) > 1 else [])]:
         said = fault([wrong if r == record else r for r in with_record(record)])
-        assert f'"{record[0]}", has {len(wrong) - 1} fields instead of {len(record) - 1}' in said
+        assert f'"{record[0]}", has {len(wrong) - 1} fields instead of {right}' in said
 
 
 @pytest.mark.parametrize(
@@ -151,6 +157,42 @@ def test_a_wrong_number_of_fields_is_refused(record, fault):
         (("fds", "2"), "is no list of numbers that can stand here"),
         (("fds", "3-5"), "is no list of numbers that can stand here"),
         (("args", ""), "is no word that can stand here"),
+        (("user", "x", "0", ""), "is no id"),
+        (("user", "0", "0", "1,"), "is no list of numbers that can stand here"),
+        (("user", "0", "0", "4294967295"), "is no list of numbers that can stand here"),
+        (("watch", "log", "/s", "15", "1", "0"), "has a word that is unknown here"),
+        (("watch", "", "/s", "0", "1", "0"), "is no number of a signal"),
+        (("watch", "", "/s", "65", "1", "0"), "is no number of a signal"),
+        (("watch", "", "/s", "TERM", "1", "0"), "is no number of a signal"),
+        (("watch", "", "/s", "15", "-1", "0"), "is no number of seconds"),
+        (("watch", "", "/s", "15", "1.", "0"), "is no number of seconds"),
+        (("watch", "", "/s", "15", ".5", "0"), "is no number of seconds"),
+        (("watch", "", "/s", "15", "1", "0.0001"), "is no number of seconds"),
+        (("watch", "", "/s", "15", "1", "2147483648"), "is no number of seconds"),
+        (("watch", "", "/s", "15", "", "0"), "is no number of seconds"),
+        (("log-size", "0", "1"), "is no number above 0"),
+        (("log-size", "1", "0"), "is no number above 0"),
+        (("attach", "socket"), "is not an absolute path"),
+        (("attach", "/" + "s" * 107), "too long for a socket"),
+        (("attach", ""), "is no path"),
+        (("ready", "2"), "is no descriptor above 2"),
+        (("ready", "-1"), "is no descriptor above 2"),
+        (("health", "1", "1", "0", "1", "sh"), "is no number above 0"),
+        (("health", "x", "1", "1", "1", "sh"), "is no number of seconds"),
+        (("health", "1", "1", "1", "1", ""), "is empty"),
+        (("helper", "", "prog"), "is empty"),
+        (("helper", "name", ""), "is empty"),
+        (("binfmt", "a/b", "x", "x", "/q"), 'is no name of letters, digits, ".", "_" and "-"'),
+        (("binfmt", "", "x", "x", "/q"), "is no name of letters"),
+        (("binfmt", "a", "", "x", "/q"), "is empty"),
+        (("binfmt", "a", "x:y", "x", "/q"), r"is no list of bytes as \xHH"),
+        (("binfmt", "a", "x", r"\x1", "/q"), r"is no list of bytes as \xHH"),
+        (("binfmt", "a", "x", r"\n", "/q"), r"is no list of bytes as \xHH"),
+        (("map-tools", "", "/b"), "is no path"),
+        (("cgroup", ""), "is no path"),
+        (("enter", "0", "1", "mount"), "is no number above 0"),
+        (("enter", "1", "x", "mount"), "is no number"),
+        (("enter", "1", "1", "time"), "has a word that is unknown here"),
     ],
     ids=lambda value: " ".join(value)[:40] if isinstance(value, tuple) else "",
 )
@@ -158,6 +200,8 @@ def test_a_wrong_field_is_refused_with_number_name_and_value(record, words, faul
     plan = [*HEAD, ROOT, record, EXEC]
     if record[0].startswith("root"):
         plan = [*HEAD, record, EXEC]
+    if record[0] in ("map-tools", "cgroup", "enter"):
+        plan = [*HEAD, record, ROOT, EXEC]
     if record[0] in ("owner", "image"):
         plan = [record, *HEAD, ROOT, EXEC]
     said = fault(plan)
@@ -184,7 +228,8 @@ def test_a_wrong_field_is_refused_with_number_name_and_value(record, words, faul
         ([*HEAD, ROOT, ("owner", "1"), EXEC], 'record 5, "owner", stands too late'),
         ([("owner", "1"), ("owner", "1"), *MINIMAL], 'record 2 is a second "owner"'),
         ([*HEAD, ROOT, ("umask", "0"), ("umask", "0"), EXEC], 'record 6 is a second "umask"'),
-        ([*HEAD, HEAD[1], ROOT, EXEC], 'record 4 is a second "uid-map"'),
+        ([*HEAD, HEAD[1], ROOT, EXEC], '"uid-map" of more than one id needs "map-tools"'),
+        ([*HEAD, HEAD[2], ROOT, EXEC], '"gid-map" of more than one id needs "map-tools"'),
         ([*HEAD, ROOT, ("cwd", "/", "refuse"), ("cwd-caller", "", "/"), EXEC], 'it has both "cwd" and "cwd-caller"'),
         ([ROOT, EXEC], 'it asks for no "mount" namespace'),
         ([("unshare", "user"), *HEAD[1:], ROOT, EXEC], 'it asks for no "mount" namespace'),
@@ -195,6 +240,42 @@ def test_a_wrong_field_is_refused_with_number_name_and_value(record, words, faul
         ([("unshare", "user,mount"), *HEAD[1:], ("hostname", "x"), ROOT, EXEC], '"hostname" needs a new "uts" namespace'),
         ([("unshare", "user,mount"), *HEAD[1:], ("loopback",), ROOT, EXEC], '"loopback" needs a new "net" namespace'),
         ([HEAD[0], ("uid-map", "0", "caller", "2"), HEAD[2], ROOT, EXEC], 'of more than one id needs "map-tools"'),
+        ([("unshare", "mount"), ("map-tools", "/a", "/b"), ROOT, EXEC], '"map-tools" needs a new "user" namespace'),
+        ([*HEAD, ROOT, ("cwd", "/", "refuse"), ("outside",), EXEC], 'it has both "cwd" and "outside"'),
+        ([*HEAD, ROOT, ("user", "0", "0", ",".join(["1"] * 65)), EXEC], '"user" names more than 64 groups'),
+        *[
+            (
+                [*UNWATCHED, record, EXEC] if record[0] != "cgroup" else [*UNWATCHED[:-1], record, ROOT, EXEC],
+                f'"{record[0]}" needs "watch"',
+            )
+            for record in [("cgroup", "/g"), *[r for r in WATCHER if r[0] != "watch"]]
+        ],
+        ([*HEAD, ROOT, ("watch", "logs", "", "15", "0", "0"), EXEC], 'the flag "logs" of "watch" needs a directory'),
+        ([*HEAD, ROOT, ("watch", "remove", "", "15", "0", "0"), EXEC], 'the flag "remove" of "watch" needs a directory'),
+        ([*HEAD, ROOT, ("watch", "stdin", "/s", "15", "0", "0"), EXEC], 'the flag "stdin" of "watch" needs "attach"'),
+        ([*HEAD, ROOT, ("health", "1", "1", "1", "1", "sh"), EXEC], '"health" needs a directory in "watch"'),
+        ([*HEAD, ROOT, ("log-size", "1", "1"), EXEC], '"log-size" needs the flag "logs" of "watch"'),
+        (
+            [*HEAD, ROOT, ("watch", "detach", "", "15", "0", "0"), ("die-with-parent",), EXEC],
+            '"die-with-parent" cannot stand beside the flag "detach"',
+        ),
+        ([*HEAD, ROOT, WATCH, WATCH, EXEC], 'record 6 is a second "watch"'),
+        ([ENTER, ROOT, EXEC], 'it has a root, and "enter" brings one'),
+        ([ENTER, ENTER, EXEC], 'record 2 is a second "enter"'),
+        *[
+            ([ENTER, record, EXEC], f'record 2, "{record[0]}", cannot stand beside "enter"')
+            for record in [
+                *HEAD,
+                *NETWORK[:3],
+                ("outside",),
+                ("cwd-caller", "", "/"),
+                ("helper", "n", "p"),
+                ("health", "1", "1", "1", "1", "p"),
+            ]
+        ],
+        ([ENTER, ("bind", "/a", "/b", ""), EXEC], "stands before the root"),
+        ([ENTER, ("watch", "remove", "/s", "15", "0", "0"), EXEC], 'the flag "remove" of "watch" cannot stand beside "enter"'),
+        ([ENTER, ("cwd", "/x", "create"), EXEC], '"cwd" makes no directory beside "enter"'),
         ([*HEAD, ROOT, ("bogus", "x"), EXEC], 'record 5, "bogus", is unknown to this sampan-run'),
         ([*HEAD, ROOT, ("", "x"), EXEC], 'record 5, "", is unknown'),
     ],
@@ -202,6 +283,20 @@ def test_a_wrong_field_is_refused_with_number_name_and_value(record, words, faul
 )
 def test_what_holds_between_records(records, words, fault):
     assert words in fault(records)
+
+
+@pytest.mark.parametrize(
+    "records",
+    [
+        [("unshare", "user,mount"), ("uid-map", "0", "caller", "1"), ("uid-map", "1", "100000", "65536"), ("gid-map", "0", "5", "9"),
+         ("map-tools", "/a", "/b"), ROOT],
+        [ENTER], [ENTER, ("cwd", "/x", "/")], [("enter", "1", "2", "pid"), ("attach", "/s"), ("cwd", "/x", "refuse"), ("user", "1", "1", "")],
+        [("enter", "1", "2", "mount"), ("cgroup", "/g"), ("watch", "pty,logs,detach", "/d", "15", "0", "0")],
+    ],
+)  # fmt: skip
+def test_what_may_stand_together(records, program, tmp_path):
+    done = check(program, encode([*records, EXEC]), tmp_path)
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 def test_exec_may_be_empty_where_something_else_names_the_program(program, tmp_path):

@@ -1,1 +1,70 @@
-"""The command line: one command a file. Each has `COMMAND`, its table, and `main(parsed, context)`."""
+"""The command line: one command a file. Each has `COMMAND`, its table, and `main(parsed, context)`.
+
+The table below is all that `sampan --help` needs. On the start-up path.
+"""
+
+from __future__ import annotations
+
+# group -> command -> (module, what it does)
+GROUPS: dict[str, dict[str, tuple[str, str]]] = {
+    "images": {
+        "pull": ("sampan.cli.pull", "fetch images from their registries and unpack them"),
+        "push": ("sampan.cli.push", "send an image to a registry"),
+        "images": ("sampan.cli.images", "list the images in the store"),
+        "inspect": ("sampan.cli.inspect", "show what an image or a container is"),
+        "history": ("sampan.cli.history", "show the steps that made an image"),
+        "verify": ("sampan.cli.verify", "read an image again and compare it with its digests"),
+        "tag": ("sampan.cli.tag", "give an image of the store another name"),
+        "rmi": ("sampan.cli.rmi", "remove images"),
+        "load": ("sampan.cli.load", "load images from an archive or a layout"),
+        "save": ("sampan.cli.save", "write images to an archive"),
+        "import": ("sampan.cli.import_", "make an image of a root file system"),
+        "export": ("sampan.cli.export", "write the root file system of a container or an image"),
+    },
+    "registries": {
+        "search": ("sampan.cli.search", "look for images at a registry"),
+        "login": ("sampan.cli.login", "store a password for a registry, after asking it whether it is right"),
+        "logout": ("sampan.cli.logout", "forget the password for a registry"),
+    },
+    "containers": {
+        "run": ("sampan.cli.run", "run a program in an image"),
+        "create": ("sampan.cli.create", "make a container that keeps its changes"),
+        "start": ("sampan.cli.start", "run a container that was created"),
+        "restart": ("sampan.cli.restart", "stop containers and start them again in the background"),
+        "stop": ("sampan.cli.stop", "ask containers to end, and end them after a while"),
+        "kill": ("sampan.cli.kill", "send a signal to containers"),
+        "pause": ("sampan.cli.pause", "stop every process of containers"),
+        "unpause": ("sampan.cli.unpause", "let paused containers go on"),
+        "wait": ("sampan.cli.wait", "wait until containers have ended"),
+        "exec": ("sampan.cli.exec", "run a program in a container that runs"),
+        "attach": ("sampan.cli.attach", "put this terminal on the streams of a detached container"),
+        "logs": ("sampan.cli.logs", "show what a detached container has written"),
+        "top": ("sampan.cli.top", "list the processes of a container"),
+        "stats": ("sampan.cli.stats", "show what running containers use"),
+        "rename": ("sampan.cli.rename", "give a container another name"),
+        "ps": ("sampan.cli.ps", "list containers"),
+        "diff": ("sampan.cli.diff", "list what a container has changed"),
+        "commit": ("sampan.cli.commit", "make an image of a container"),
+        "cp": ("sampan.cli.cp", "copy files into or out of a container"),
+        "rm": ("sampan.cli.rm", "remove containers"),
+        "prune": ("sampan.cli.prune", "remove all containers that do not run"),
+        "wrap": ("sampan.cli.wrap", "make an executable file that runs a program in an image"),
+    },
+    "sampan itself": {
+        "doctor": ("sampan.cli.doctor", "say what works on this machine, and why something does not"),
+        "completion": ("sampan.cli.completion", "print the completion script of a shell"),
+        "config": ("sampan.cli.config", "show the settings and where they come from"),
+        "store": ("sampan.cli.store", "look after the store: du, fsck, pins"),
+    },
+}
+
+# Words before the command -> how much is said
+LEVELS = {"-q": 0, "--quiet": 0, "--debug": 2}
+
+
+def find(word: str) -> tuple[str, str] | None:
+    """The module and summary of a command."""
+    for commands in GROUPS.values():
+        if word in commands:
+            return commands[word]
+    return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sampan.cli import GROUPS, LEVELS, find
 from sampan.errors import SampanError, UsageError
 from sampan.options.table import FLAG, Argument, Command, Option
 from sampan.terminal.completion import SCRIPTS, candidates
@@ -37,8 +38,6 @@ def main(parsed: Parsed, context: Context) -> int:
 
 
 def _complete(words: list[str], context: Context) -> list[str]:
-    from sampan.__main__ import GROUPS, LEVELS, find
-
     while words and words[0] in LEVELS:
         words = words[1:]
     if len(words) < 2:

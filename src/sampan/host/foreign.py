@@ -1,4 +1,7 @@
-"""Programs of other architectures: what this machine runs by itself, and qemu's user emulation for the rest."""
+"""Programs of other architectures: what this machine runs by itself, and qemu's user emulation for the rest.
+
+On the start-up path of containers of other architectures.
+"""
 
 from __future__ import annotations
 

@@ -5,6 +5,9 @@ first, because applying is serial. The calling thread builds the tree above the 
 each blob as it grows. The first failure on either side ends the other: the client is stopped and every follower failed.
 What was fetched stays for the next try. The name is given last, so a killed pull leaves blobs and perhaps a tree,
 never a name that leads nowhere.
+
+Where there are mirrors, one may send wrong bytes that were unpacked before the digest told. They are fetched from elsewhere,
+but cannot be taken out of the tree: so everything is unpacked once more, from blobs that are whole.
 """
 
 from __future__ import annotations
@@ -14,7 +17,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sampan.image.resolve import layer_pairs, resolve
+from sampan.errors import CorruptRecord, DigestMismatch, LayerError, StoreError
+from sampan.image.platforms import fetch_all
+from sampan.image.resolve import Stored, layer_pairs, resolve
 from sampan.layers.follow import GrowingFile
 from sampan.layers.unpack import Layer
 from sampan.store import blobs, names, trees
@@ -28,6 +33,7 @@ if TYPE_CHECKING:
     from sampan.events import Notice, Progress
     from sampan.image.resolve import Resolved
     from sampan.oci.descriptor import Descriptor
+    from sampan.oci.digest import Digest
     from sampan.oci.platform import Wanted
     from sampan.oci.reference import Reference
     from sampan.registry.client import Client
@@ -45,18 +51,36 @@ class Puller:
     parallel: int = 4
     keep_blobs: bool = True
 
-    def pull(self, reference: Reference, wanted: Wanted) -> Image:
+    def pull(self, reference: Reference, wanted: Wanted, *, all_platforms: bool = False) -> Image:
         """Bring an image into the store and let its reference stand for it.
 
-        Raises what `resolve`, `Client.fetch_blob` and `store.build.build` raise.
+        `all_platforms`: bring the blobs of all others in its index too, not unpacked. Raises what `resolve`,
+        `Client.fetch_blob` and `store.build.build` raise.
         """
-        found = resolve(self.client, reference, wanted)
+        known = names.find(self.store, str(reference)) is not None
+        found = resolve(self.client, reference, wanted, Stored(self.stored, is_known=known))
         with Lease(self.store) as lease:
             self._documents(lease, found)
-            unpacked = self._layers(lease, found)
+            try:
+                unpacked = self._layers(lease, found)
+            except (DigestMismatch, LayerError, StoreError) as error:
+                if not self.client.has_mirrors(reference):
+                    raise
+                self.notice.warn(f"{error}; unpacking again what is verified")
+                self.client.go_on()
+                unpacked = self._layers(lease, found, verified=True)
+            if all_platforms:
+                fetch_all(self, lease, found)
             image = _named(found, unpacked)
             names.put(self.store, image)
         return image
+
+    def stored(self, digest: Digest) -> bytes | None:
+        """A small blob that is in the store already and whole."""
+        try:
+            return blobs.read(self.store, digest)
+        except (FileNotFoundError, NotADirectoryError, CorruptRecord):
+            return None
 
     @staticmethod
     def _documents(lease: Lease, found: Resolved) -> None:
@@ -67,8 +91,8 @@ class Puller:
         digest = found.manifest.config.digest
         blobs.add(lease, [found.config_bytes], digest, f"the configuration of {found.reference.familiar}")
 
-    def _layers(self, lease: Lease, found: Resolved) -> int:
-        """Fetch what is missing and unpack; bytes of the files in the tree."""
+    def _layers(self, lease: Lease, found: Resolved, *, verified: bool = False) -> int:
+        """Fetch what is missing and unpack; bytes of the files in the tree. `verified`: unpack nothing that is not whole."""
         pairs = layer_pairs(found)
         diff_ids = found.config.diff_ids
         base = base_for(lease, diff_ids)
@@ -76,7 +100,7 @@ class Puller:
         layers = [
             Layer(followers[at], diff_id, descriptor.size) for at, (descriptor, diff_id) in enumerate(pairs) if at in followers
         ]
-        fetches = _Fetches(self, lease, found)
+        fetches = _Fetches(self, lease, found, verified=verified)
         try:
             fetches.start([(descriptor, followers.get(at)) for at, (descriptor, _) in enumerate(pairs)])
             tree = build(lease, diff_ids, base, layers, self.notice)
@@ -92,8 +116,9 @@ class Puller:
 class _Fetches:
     """The downloads of one pull, in threads of their own."""
 
-    def __init__(self, puller: Puller, lease: Lease, found: Resolved) -> None:
+    def __init__(self, puller: Puller, lease: Lease, found: Resolved, *, verified: bool) -> None:
         self._puller = puller
+        self._verified = verified
         self._lease = lease
         self._reference = found.reference
         self._pool = ThreadPoolExecutor(puller.parallel, "sampan-fetch")
@@ -110,7 +135,7 @@ class _Fetches:
                 self._futures.append(self._pool.submit(self._fetch, descriptor, followers))
 
     def _fetch(self, descriptor: Descriptor, followers: list[GrowingFile]) -> None:
-        first = followers[0] if followers else None
+        first = followers[0] if followers and not self._verified else None
         try:
             with blobs.fetching(self._lease, descriptor.digest, first, self._puller.notice) as file:
                 if file is not None:
@@ -119,7 +144,7 @@ class _Fetches:
                         self._puller.client.fetch_blob(self._reference, descriptor, file, task)
                     finally:
                         task.done()
-            for follower in followers[1:]:
+            for follower in followers[0 if first is None else 1 :]:
                 with blobs.fetching(self._lease, descriptor.digest, follower, self._puller.notice):
                     pass
         except BaseException as error:

@@ -54,6 +54,10 @@ class Image:
         """Whether it has a reference."""
         return self.reference != self.config
 
+    def called(self, reference: str) -> Image:
+        """The same image by another reference."""
+        return Image(**{**{name: getattr(self, name) for name in (*_TEXTS, *_NUMBERS)}, "reference": reference})
+
 
 def escape(reference: str) -> str:
     """The file name of a reference: `%XX` for every byte outside `A-Za-z0-9._-`; a long one is cut and ends with its hash."""

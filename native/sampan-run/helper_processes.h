@@ -1,6 +1,6 @@
 /* Processes of this machine that a payload needs. */
-#ifndef HELPER_H
-#define HELPER_H
+#ifndef HELPER_PROCESSES_H
+#define HELPER_PROCESSES_H
 
 #include "pollset.h"
 

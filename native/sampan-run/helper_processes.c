@@ -1,8 +1,9 @@
 /* A helper says on the descriptor in SAMPAN_READY that it is ready, or why it never will be. If the descriptor closes before, its end
  * is waited for, since that says more. */
-#include "helper.h"
+#include "helper_processes.h"
 
 #include "descriptor.h"
+#include "log.h"
 #include "message.h"
 #include "release.h"
 #include "signals.h"
@@ -112,9 +113,9 @@ static void listen_to(struct helper *helper)
 
 void helpers_dispatch(const struct pollset *set, void (*say)(const char *bytes, size_t length))
 {
-    char bytes[4096];
+    char bytes[4096 + LOG_SLACK];
     if (pollset_got(set, output) != 0) {
-        ssize_t length = read(output, bytes, sizeof bytes);
+        ssize_t length = read(output, bytes, sizeof bytes - LOG_SLACK);
         if (length > 0)
             say(bytes, (size_t)length);
         if (length == 0) {
