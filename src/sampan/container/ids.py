@@ -1,4 +1,4 @@
-"""Maps of ids between a container and this machine: which ids inside are which outside. Values; on the start-up path."""
+"""Maps of ids between a container and this machine: which ids inside are which outside. Values."""
 
 from __future__ import annotations
 
@@ -35,10 +35,8 @@ def single(inside: tuple[int, int], outside: tuple[int, int]) -> IdMaps:
     return IdMaps(((inside[0], outside[0], 1),), ((inside[1], outside[1], 1),))
 
 
-def from_document(document: object, what: str) -> IdMaps | None:
-    """The maps in a record; `None` if it has none. Raises `CorruptRecord`."""
-    if document is None:
-        return None
+def from_document(document: object, what: str) -> IdMaps:
+    """The maps in a record. Raises `CorruptRecord`."""
     if not isinstance(document, dict):
         raise _corrupt(what)
     return IdMaps(_lines(document.get("uids"), what), _lines(document.get("gids"), what))

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from sampan.container import ids as maps
 from sampan.container import request as requests
 from sampan.errors import CorruptRecord
 
@@ -91,9 +90,15 @@ def from_document(document: dict[str, object], directory: str, tree: str, used: 
         fields = {name: str(document[name]) for name in ("name", "created", "keep")}
         reference, manifest, config, chain, platform = (str(image[name]) for name in IMAGE_FIELDS)
         held = ContainerImage(reference, manifest, config, chain, platform, tree, used)
-        own = maps.from_document(document.get("ids"), f"the record of the container in {directory}")
+        own = _maps(document["ids"], directory) if "ids" in document else None
         return Record(str(document["id"]), held, requests.from_document(request), own, directory=directory, **fields)
     except (KeyError, TypeError) as error:
         raise CorruptRecord(
             f"the record of the container in {directory} is damaged: {error}", "`sampan rm -f` removes it"
         ) from error
+
+
+def _maps(document: object, directory: str) -> IdMaps:
+    from sampan.container import ids
+
+    return ids.from_document(document, f"the record of the container in {directory}")

@@ -132,7 +132,10 @@ def remove(name: str, session: Session, *, force: bool = False) -> bool:
 
         life.stop(shelf.load(store, session.sites, id), 0)
     try:
-        shelf.remove_directory(store, directory)
+        try:
+            shelf.remove_directory(store, directory)
+        except FileNotFoundError:
+            pass  # its watcher was quicker: it was to be thrown away
         links = [label] if label else os.listdir(store.join(shelf.NAMES))
         for link in links:
             path = store.join(shelf.NAMES, link)
