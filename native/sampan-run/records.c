@@ -58,7 +58,7 @@ static const struct record_kind KINDS[] = {
 
     {"env", ENV, STAGE_PROCESS, false, 1, {{FIELD_ASSIGNMENT, NULL}}},
     {"env-from", ENV_FROM, STAGE_PROCESS, false, 1, {{FIELD_VARIABLE, NULL}}},
-    {"env-prefix", ENV_PREFIX, STAGE_PROCESS, false, 1, {{FIELD_VARIABLE, NULL}}},
+    {"env-prefix", ENV_PREFIX, STAGE_PROCESS, false, 1, {{FIELD_TEXT, NULL}}},
     {"env-unset", ENV_UNSET, STAGE_PROCESS, false, 1, {{FIELD_VARIABLE, NULL}}},
     {"cwd", CWD, STAGE_PROCESS, true, 2, {{FIELD_TARGET, NULL}, {FIELD_PLACE, "refuse,create"}}},
     {"cwd-caller", CWD_CALLER, STAGE_PROCESS, true, 2, {{FIELD_FLAGS, "bind"}, {FIELD_TARGET, NULL}}},

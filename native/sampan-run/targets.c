@@ -24,6 +24,7 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/vfs.h>
+#include <sys/xattr.h>
 
 enum { MAX_OWN = 2 * MAX_RECORDS };
 
@@ -115,6 +116,15 @@ bool target_is_planned_name(const struct root *root, int fd)
     return root->caller_planned && in_root_mount(root, fd);
 }
 
+/* Marks a name that was made because something is mounted there (`diff` and `commit` leave it out), and gives its directory its times
+ * back. Where the file system takes neither, the name shows. */
+static void mark(int parent, const struct stat *before, int made)
+{
+    const struct timespec times[2] = {before->st_atim, before->st_mtim};
+    setxattr(descriptor_path(made).text, "user.sampan.mountpoint", "", 0, 0);
+    utimensat(AT_FDCWD, descriptor_path(parent).text, times, 0);
+}
+
 /* Makes the names of `rest` below the directory `parent`, the last as `want` says; O_PATH of it, -1 with errno. What another
  * record made in the meantime is used. */
 static int make_names(int parent, const char *rest, struct want want)
@@ -128,6 +138,8 @@ static int make_names(int parent, const char *rest, struct want want)
         rest += length;
         bool last = *rest++ == '\0';
         int made;
+        struct stat before;
+        bool known = fstat(at, &before) == 0;
         if (!last || want.type == WANT_DIRECTORY)
             made = mkdirat(at, name, last ? want.mode : 0755);
         else if (want.type == WANT_LINK)
@@ -136,6 +148,8 @@ static int make_names(int parent, const char *rest, struct want want)
             made = mknodat(at, name, S_IFREG | want.mode, 0);
         int next = made != 0 && errno != EEXIST ? -1 : openat(at, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
         int error = errno;
+        if (made == 0 && next >= 0 && known && (!last || want.type != WANT_LINK))
+            mark(at, &before, next);
         close(at);
         errno = error;
         at = next;

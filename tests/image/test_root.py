@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from sampan.errors import HostError, ImageNotFound, LayerError, StoreError, UsageError
 from sampan.image import change
 from sampan.layers import mtree
-from sampan.layers.archive import ArchiveSink, add_tree
+from sampan.layers.archive import ArchiveSink, add_tree, contents_of
 from sampan.layers.entry import BLOCK, CHAR, DIRECTORY, FIFO, FILE, HARD_LINK, SYMLINK, Entry
 from sampan.layers.limits import Allowance
 from sampan.layers.read import TarReader
@@ -143,7 +143,7 @@ def test_sockets_are_counted(tmp_path, session):
     index.root.children[b"etc"].children[b"old"].kind = "socket"
     out = io.BytesIO()
     root = os.open(image.tree, os.O_RDONLY)
-    assert add_tree(ArchiveSink(out.write), index, root) == 1
+    assert add_tree(ArchiveSink(out.write), index, contents_of(root)) == 1
     os.close(root)
 
 

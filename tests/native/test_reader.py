@@ -144,7 +144,6 @@ def test_a_wrong_number_of_fields_is_refused(record, fault):
         (("env", "=x"), "is not NAME=VALUE"),
         (("env", "x"), "is not NAME=VALUE"),
         (("env-from", "a=b"), "is no name of a variable"),
-        (("env-prefix", ""), "is no name of a variable"),
         (("cwd", "/", "other"), "is not an absolute path"),
         (("cwd-caller", "bind,x", "/"), "has a word that is unknown here"),
         (("umask", "0x1"), "is no octal mode"),

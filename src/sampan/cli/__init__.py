@@ -19,7 +19,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "load": ("sampan.cli.load", "load images from an archive or a layout"),
         "save": ("sampan.cli.save", "write images to an archive"),
         "import": ("sampan.cli.import_", "make an image of a root file system"),
-        "export": ("sampan.cli.export", "write the root file system of an image"),
+        "export": ("sampan.cli.export", "write the root file system of a container or an image"),
     },
     "registries": {
         "search": ("sampan.cli.search", "look for images at a registry"),
@@ -43,7 +43,11 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "stats": ("sampan.cli.stats", "show what running containers use"),
         "rename": ("sampan.cli.rename", "give a container another name"),
         "ps": ("sampan.cli.ps", "list containers"),
+        "diff": ("sampan.cli.diff", "list what a container has changed"),
+        "commit": ("sampan.cli.commit", "make an image of a container"),
+        "cp": ("sampan.cli.cp", "copy files into or out of a container"),
         "rm": ("sampan.cli.rm", "remove containers"),
+        "prune": ("sampan.cli.prune", "remove all containers that do not run"),
         "wrap": ("sampan.cli.wrap", "make an executable file that runs a program in an image"),
     },
     "sampan itself": {

@@ -60,7 +60,7 @@ def _complete(words: list[str], context: Context) -> list[str]:
 def _things(metavar: str, context: Context) -> list[str]:
     """Images and containers by their names; nothing where the store cannot be read."""
     from sampan.container import shelf
-    from sampan.runtime import containers
+    from sampan.runtime import ps
     from sampan.runtime.listing import listed
 
     session = context.session()
@@ -70,7 +70,7 @@ def _things(metavar: str, context: Context) -> list[str]:
         if metavar == "CONTAINER":
             return sorted(
                 entry.name or entry.id[:12]
-                for entry in containers.listed(session, everything=True)
+                for entry in ps.listed(session, everything=True)
                 if entry.id in shelf.ids(session.store)
             )
     except SampanError:

@@ -13,15 +13,21 @@ if TYPE_CHECKING:
 
 COMMAND = Command(
     "export",
-    "write the root file system of an image as a tar archive",
+    "write the root file system of a container or an image as a tar archive",
     (Option("-o --output", VALUE, "the file, which is complete or not there; else standard output", "FILE"),),
-    (Argument("IMAGE", "1", "a reference or an id"),),
-    description="Owners, modes, devices, extended attributes and links are those of the image, not those of your disk.",
-    examples=(("sampan export tools:1 | tar t", "what is in an image"),),
+    (Argument("NAME", "1", "a container, else an image by its reference or id"),),
+    description=(
+        "Owners, modes, devices, extended attributes and links are those inside, not those of your disk. Of a container also what it has changed, "
+        "but nothing of what is mounted in it. It may run."
+    ),
+    examples=(
+        ("sampan export tools:1 | tar t", "what is in an image"),
+        ("sampan export -o root.tar work", "a container's files"),
+    ),
 )
 
 
 def main(parsed: Parsed, context: Context) -> int:
     """The archive is the result; nothing else is printed."""
-    export(str(parsed.values["image"]), parsed.text("output") or "-", context.session())
+    export(str(parsed.values["name"]), parsed.text("output") or "-", context.session())
     return 0

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from sampan.errors import ContainerNotFound
 from sampan.options.table import FLAG, VALUE, Argument, Command, Option
-from sampan.runtime import containers, life, run
+from sampan.runtime import life, ps, run
 from sampan.terminal import output
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def main(parsed: Parsed, context: Context) -> int:
     session = context.session()
     names = parsed.texts("container")
     if not names:
-        names = tuple(entry.id for entry in containers.listed(session) if len(entry.id) > 12)
+        names = tuple(entry.id for entry in ps.listed(session) if len(entry.id) > 12)
     records = [run.named(name, session) for name in names]
     once = parsed.flag("no_stream") or parsed.text("format") == "json" or not sys.stdout.isatty()
     while True:

@@ -84,7 +84,7 @@ def plan(record: Record, config: ImageConfig, edits: Edits, facts: Facts, can: C
         raise UsageError(
             "-t asks for a terminal, and standard input is none", "leave -t out; a terminal is used where there is one"
         )
-    identity = _identity(request, config, facts)
+    identity = users.identity_of(request, config, facts)
     warnings = check((*asks_of(record), *edits.asks), can)
     place, fallback = _root(record, facts, can)
     everything = [*mounts_of(request, identity, facts, _hostname(record)), *edits.mounts]
@@ -173,17 +173,6 @@ def command_line(request: Request, config: ImageConfig) -> tuple[tuple[str, ...]
     if (fixed or default)[0] == "":
         raise UsageError("the program to run has an empty name")
     return fixed, default
-
-
-def _identity(request: Request, config: ImageConfig, facts: Facts) -> users.Identity:
-    text = "0:0" if request.root else request.user
-    if text is None and request.isolate and config.user:
-        text = config.user
-    if text is None:
-        account = facts.account
-        return users.Identity(account.uid, account.gid, account.name, account.home or "/")
-    found = users.resolve(text, facts.passwd, facts.group)
-    return users.Identity(0, 0, "root", "/root") if request.root else found
 
 
 def _root(

@@ -8,6 +8,10 @@ from __future__ import annotations
 from sampan.container import request as requests
 from sampan.errors import CorruptRecord
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from sampan.container.ids import IdMaps
+
 IMAGE_FIELDS = ("reference", "manifest", "config", "chain", "platform")
 KEEPS = ("memory", "overlay", "copy")
 FORMAT = 1
@@ -29,23 +33,38 @@ class ContainerImage:
 
 
 class Record:
-    """A container. `keep` is `memory` (nothing stays), `overlay` or `copy`; `directory` is empty for `memory`."""
+    """A container. `keep` is `memory` (nothing stays), `overlay` or `copy`; `directory` is empty for `memory`.
 
-    __slots__ = ("created", "directory", "id", "image", "keep", "name", "request")
+    `ids` are the maps under which the files of a copy belong to several ids; `None`: all are the caller's.
+    """
 
-    def __init__(self, id: str, image: ContainerImage, request: requests.Request, **rest: str) -> None:
+    __slots__ = ("created", "directory", "id", "ids", "image", "keep", "name", "request")
+
+    def __init__(self, id: str, image: ContainerImage, request: requests.Request, ids: IdMaps | None = None, **rest: str) -> None:
         self.id = id
         self.image = image
         self.request = request
+        self.ids = ids
         self.name = rest.get("name", "")
         self.created = rest.get("created", "")
         self.keep = rest.get("keep", "memory")
         self.directory = rest.get("directory", "")
 
+    @property
+    def shown(self) -> str:
+        """What a person calls it: its name, else the beginning of its id."""
+        return self.name or self.id[:12]
+
     def with_request(self, request: requests.Request) -> Record:
         """The same container, asked for something else this time."""
-        rest = {"name": self.name, "created": self.created, "keep": self.keep, "directory": self.directory}
-        return Record(self.id, self.image, request, **rest)
+        return Record(self.id, self.image, request, self.ids, **self._texts())
+
+    def but(self, **texts: str) -> Record:
+        """The same container with another `name`, `keep` or `directory`."""
+        return Record(self.id, self.image, self.request, self.ids, **{**self._texts(), **texts})
+
+    def _texts(self) -> dict[str, str]:
+        return {name: getattr(self, name) for name in ("name", "created", "keep", "directory")}
 
     def document(self) -> dict[str, object]:
         """What `container.json` holds."""
@@ -56,6 +75,7 @@ class Record:
             "created": self.created,
             "image": {name: getattr(self.image, name) for name in IMAGE_FIELDS},
             "keep": self.keep,
+            **({"ids": self.ids.document()} if self.ids is not None else {}),
             "request": self.request.document(),
         }  # fmt: skip
 
@@ -70,8 +90,15 @@ def from_document(document: dict[str, object], directory: str, tree: str, used: 
         fields = {name: str(document[name]) for name in ("name", "created", "keep")}
         reference, manifest, config, chain, platform = (str(image[name]) for name in IMAGE_FIELDS)
         held = ContainerImage(reference, manifest, config, chain, platform, tree, used)
-        return Record(str(document["id"]), held, requests.from_document(request), directory=directory, **fields)
+        own = _maps(document["ids"], directory) if "ids" in document else None
+        return Record(str(document["id"]), held, requests.from_document(request), own, directory=directory, **fields)
     except (KeyError, TypeError) as error:
         raise CorruptRecord(
             f"the record of the container in {directory} is damaged: {error}", "`sampan rm -f` removes it"
         ) from error
+
+
+def _maps(document: object, directory: str) -> IdMaps:
+    from sampan.container import ids
+
+    return ids.from_document(document, f"the record of the container in {directory}")

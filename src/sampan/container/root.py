@@ -42,7 +42,14 @@ class Copy:
         self.path = path
 
 
-def describe(root: Tree | MemoryOverlay | Overlay | Copy) -> str:
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Union
+
+    Root = Union[Tree, MemoryOverlay, Overlay, Copy]
+
+
+def describe(root: Root) -> str:
     """One line for `--dry-run`."""
     if isinstance(root, Tree):
         return f"read-only {root.path}"

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 
 from sampan.container import record as kept
-from sampan.container.state import Process, runner, started_by
+from sampan.container.state import Process, borrower, runner, started_by
 from sampan.errors import ContainerNotFound, ContainerRunning, CorruptRecord, NameInUse, UsageError
 from sampan.host import kernel
 from sampan.store import layout, records, trees
@@ -104,7 +104,7 @@ def publish(store: Store, place: str, record: Record) -> None:
         os.rename(place, store.join("containers", record.id))
         records.flush_directory(store.join("containers"))
     except OSError as error:
-        raise layout.failure(store, f"cannot keep the container {record.name or record.id[:12]}", error) from error
+        raise layout.failure(store, f"cannot keep the container {record.shown}", error) from error
 
 
 def under_way(store: Store, id: str) -> str:
@@ -180,18 +180,26 @@ def hold(store: Store, record: Record) -> None:
             _lock(descriptor)
             found = runner(record.directory)
             if found is not None:
-                raise _runs(record, found)
+                raise runs(record, found)
+            refuse_borrowed(record.directory, record.shown)
             for name in ("running", "payload", "exit", "health"):
                 records.remove_if_there(f"{record.directory}/{name}")
             try:
                 _give(own, mark)
             except FileExistsError:
-                raise _runs(record, started_by(record.directory)) from None
+                raise runs(record, started_by(record.directory)) from None
+            try:
+                refuse_borrowed(
+                    record.directory, record.shown
+                )  # again, where there are no locks: who borrows has marked that before
+            except ContainerRunning:
+                os.unlink(mark)
+                raise
         finally:
             os.close(descriptor)
             os.unlink(own)
     except OSError as error:
-        raise layout.failure(store, f"cannot start the container {record.name or record.id[:12]}", error) from error
+        raise layout.failure(store, f"cannot start the container {record.shown}", error) from error
 
 
 def _write(path: str, data: bytes) -> None:
@@ -229,20 +237,29 @@ def _lock(descriptor: int) -> None:
         pass  # there are no locks on this file system: the link below still has one winner
 
 
-def _runs(record: Record, process: Process | None) -> ContainerRunning:
+def refuse_borrowed(directory: str, name: str) -> None:
+    """Raises `ContainerRunning` while files are copied into or out of a container that does not run."""
+    found = borrower(directory)
+    if found is not None:
+        raise ContainerRunning(
+            f"the files of the container {name} are in use by `sampan cp` (pid {found.pid} on {found.node})",
+            "wait for its end",
+        )
+
+
+def runs(record: Record, process: Process | None) -> ContainerRunning:
+    """The error for a container that `process` runs already."""
     where = f" on {process.node}" if process is not None and process.node != kernel.node() else ""
     pid = f" (pid {process.pid})" if process is not None else ""
     return ContainerRunning(
-        f"the container {record.name or record.id[:12]} runs already{where}{pid}",
+        f"the container {record.shown} runs already{where}{pid}",
         "two at a time would destroy each other's changes; wait for it or end it",
     )
 
 
 def rename(store: Store, record: Record, name: str) -> None:
     """Another name for a container: the new link first, then the record, then the old link goes. Raises `NameInUse`."""
-    renamed = kept.Record(
-        record.id, record.image, record.request, name=name, created=record.created, keep=record.keep, directory=record.directory
-    )
+    renamed = record.but(name=name)
     link = store.join(NAMES, name)
     try:
         if os.path.lexists(link) and not os.path.exists(link):
@@ -255,4 +272,4 @@ def rename(store: Store, record: Record, name: str) -> None:
         if record.name and record.name != name:
             records.remove_if_there(store.join(NAMES, record.name))
     except OSError as error:
-        raise layout.failure(store, f"cannot rename the container {record.name or record.id[:12]}", error) from error
+        raise layout.failure(store, f"cannot rename the container {record.shown}", error) from error

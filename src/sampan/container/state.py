@@ -4,6 +4,7 @@
     payload   the watcher's word of the process inside and of itself; a detached container's starter is gone by then
     exit      the watcher's word of the end
     health    the watcher's word of the last check
+    borrowed  who has the root of a container mounted that does not run, for `cp`
 
 Boot id, pid and start time tell a live process from a dead one whose number was given out again. A process of another
 node cannot be seen from here, so what it runs counts as running there.
@@ -52,6 +53,14 @@ def started_by(directory: str) -> Process | None:
     path = f"{directory}/running"
     document = records.read(path)
     return None if document is None else _process(document, document, path)
+
+
+def borrower(directory: str) -> Process | None:
+    """Who uses the files of a container that does not run, here or on another node; `None` if nobody does. Raises `CorruptRecord`."""
+    path = f"{directory}/borrowed"
+    document = records.read(path)
+    found = None if document is None else _process(document, document, path)
+    return found if found is not None and (found.is_alive() or found.is_elsewhere()) else None
 
 
 def inside(directory: str) -> Process | None:

@@ -7,6 +7,12 @@ from __future__ import annotations
 
 from sampan.errors import UsageError
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from sampan.container.facts import Facts
+    from sampan.container.request import Request
+    from sampan.oci.config import ImageConfig
+
 MAX_ID = (1 << 32) - 2
 
 
@@ -49,6 +55,23 @@ def _number(group: str, groups: list[list[str]]) -> str:
     if found is None and not group.isdigit():
         raise UsageError(f"the image has no group {group!r}", "give a number")
     return found or group
+
+
+def named_user(request: Request, config: ImageConfig) -> str | None:
+    """Whom a request names, `USER[:GROUP]`; `None` if the payload is the caller."""
+    if request.root:
+        return "0:0"
+    return config.user if request.user is None and request.isolate and config.user else request.user
+
+
+def identity_of(request: Request, config: ImageConfig, facts: Facts) -> Identity:
+    """Who the payload is. Raises `UsageError`."""
+    text = named_user(request, config)
+    if text is None:
+        account = facts.account
+        return Identity(account.uid, account.gid, account.name, account.home or "/")
+    found = resolve(text, facts.passwd, facts.group)
+    return Identity(0, 0, "root", "/root") if request.root else found
 
 
 def passwd_with(passwd: bytes, who: Identity, shell: str = "/bin/sh") -> bytes:

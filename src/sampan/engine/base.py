@@ -5,6 +5,7 @@ An engine is a module with a `NAME` and one class that keeps this contract:
 probe    what works on this host, by trying it (remembered where that costs more than a file to read): a `Probe`
 command  a plan as the program that the caller has to execute: a `Start`
 join     the same for a program in a container that runs already
+outside  the same for a program of this machine that works on a container's files
 
 `choose` asks for the probe, compares its `Can` with the asks of a request, and takes the first engine that meets them
 all. An engine never decides what a container looks like; that is in the plan.
@@ -17,7 +18,9 @@ from sampan.errors import CannotHonour
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from sampan.container.asks import Can
+    from sampan.container.ids import IdMaps
     from sampan.container.plan import Plan
+    from sampan.container.root import Root
     from sampan.settings import Settings
 
 
@@ -43,6 +46,24 @@ class Start:
         self.descriptors = descriptors
 
 
+class Work:
+    """A program of this machine that works on the files of a container, as root under its maps.
+
+    `place` becomes its current directory; `tools` are newuidmap and newgidmap, where the maps have several ids; `shown` is
+    what messages call it.
+    """
+
+    __slots__ = ("maps", "owner", "place", "shown", "tools", "words")
+
+    def __init__(self, shown: str, place: Root, maps: IdMaps, words: tuple[str, ...], **rest: object) -> None:
+        self.shown = shown
+        self.place = place
+        self.maps = maps
+        self.words = words
+        self.owner: int = rest["owner"]  # type: ignore[assignment]
+        self.tools: tuple[str, str] | None = rest.get("tools")  # type: ignore[assignment]
+
+
 class Engine:
     """Base of the engines; `settings` say where programs and the node's short-lived files are."""
 
@@ -66,3 +87,7 @@ class Engine:
         Raises `CannotHonour` where the engine has no way in.
         """
         raise CannotHonour(f"the engine {self.name} cannot run a second program in a running container")
+
+    def outside(self, work: Work) -> Start:  # noqa: ARG002 - the contract
+        """How to start a program that works on a container's files. Raises `CannotHonour` where the engine has no map of ids."""
+        raise CannotHonour(f"the engine {self.name} cannot work on the files of a container")

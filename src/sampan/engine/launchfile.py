@@ -9,9 +9,11 @@ from sampan.container.mounts import Bind, File, Tmpfs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from sampan.container.ids import IdMaps
     from sampan.container.mounts import Special
     from sampan.container.plan import Plan
     from sampan.container.stay import Stay
+    from sampan.engine.base import Work
 
     Record = tuple[str, ...]
 
@@ -32,7 +34,7 @@ def records(plan: Plan, arguments: str = "refuse") -> list[Record]:
         found.append(("hostname", plan.hostname))
     if "net" in plan.namespaces:
         found.append(("loopback",))
-    found.append(_root(plan))
+    found.append(_place(plan.root))
     found += [("fallback-tmpfs", target, "1777", "0") for target in plan.fallback if isinstance(plan.root, root.MemoryOverlay)]
     found += [_mount(mount) for mount in plan.mounts]
     if plan.binfmt is not None:
@@ -61,6 +63,30 @@ def joining(plan: Plan, process: tuple[int, int, tuple[str, ...]], directory: st
     return [*found, ("exec", *plan.args, *plan.default_arguments)]
 
 
+def outside(work: Work) -> list[Record]:
+    """The records of a program of this machine under the ids of a container, in its root or in the directory of its changes.
+
+    It is root inside, which gives it all rights over what these ids own, and it dies with whoever starts it.
+    """
+    found: list[Record] = [
+        ("owner", str(work.owner)),
+        ("image", work.shown),
+        ("unshare", "user,mount"),
+        *_maps(work.maps, work.tools),
+    ]
+    found += [_place(work.place), ("env-prefix", ""), ("outside",)]
+    if not work.maps.is_single:
+        found.append(("user", "0", "0", ""))
+    return [*found, ("die-with-parent",), ("args", "refuse"), ("exec", *work.words)]
+
+
+def _maps(maps: IdMaps, tools: tuple[str, str] | None) -> list[Record]:
+    found: list[Record] = [
+        (name, *map(str, line)) for name, lines in (("uid-map", maps.uids), ("gid-map", maps.gids)) for line in lines
+    ]  # fmt: skip
+    return found if maps.is_single or tools is None else [*found, ("map-tools", *tools)]
+
+
 def _stay(stay: Stay) -> list[Record]:
     times = f"{stay.grace:.3f}", f"{stay.limit:.3f}"
     found: list[Record] = [("watch", ",".join(stay.flags), stay.directory, str(stay.signal), *times)]
@@ -75,8 +101,7 @@ def _stay(stay: Stay) -> list[Record]:
     return found
 
 
-def _root(plan: Plan) -> Record:
-    place = plan.root
+def _place(place: root.Root) -> Record:
     if isinstance(place, root.Tree):
         return ("root-tree", place.path, "ro")
     if isinstance(place, root.Copy):

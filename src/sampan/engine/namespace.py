@@ -19,6 +19,7 @@ from sampan.host.runtime_directory import runtime_directory
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from sampan.container.plan import Plan
+    from sampan.engine.base import Work
 
 NAME = "namespace"
 ALWAYS = frozenset((
@@ -84,6 +85,10 @@ class Namespace(Engine):
     def join(self, plan: Plan, process: tuple[int, int, tuple[str, ...]], directory: str, *, detach: bool) -> Start:
         """sampan-run in the namespaces of the running container."""
         return self._start(launchfile.joining(plan, process, directory, detach=detach))
+
+    def outside(self, work: Work) -> Start:
+        """sampan-run in namespaces of its own."""
+        return self._start(launchfile.outside(work))
 
     def _start(self, records: list[launchfile.Record]) -> Start:
         program = program_path("sampan-run", self.settings)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from sampan.layers.index import Index, Node
 
     Write = Callable[[bytes], object]
+    Contents = Callable[[bytes, Node], Iterator[bytes]]
 
 _TYPES = {FILE: b"0", HARD_LINK: b"1", SYMLINK: b"2", CHAR: b"3", BLOCK: b"4", DIRECTORY: b"5", FIFO: b"6"}
 _MAX_ID, _MAX_SIZE = 0o7777777, 0o77777777777
@@ -146,44 +147,53 @@ def _record(key: bytes, value: bytes) -> bytes:
     return b"%d %b=%b\n" % (length, key, value)
 
 
-def add_tree(sink: ArchiveSink, index: Index, root: int) -> int:
-    """Write all of a tree, whose root directory `root` is, as its index says; how many sockets had to be left out.
+def add_tree(sink: ArchiveSink, index: Index, content: Contents) -> int:
+    """Write all of a tree as its index says; `content` gives the bytes of each file. How many sockets had to be left out.
 
     Raises `StoreError` if a file differs from the index in size or is missing.
     """
-    _, opener = beneath.openers()
+    sink.add(index.root.entry(b"."))
     first: dict[int, bytes] = {}
+
+    def entries() -> Iterator[tuple[Entry, Node | None]]:
+        for path, node in index.walk():
+            is_link = node.links > 1 and id(node) in first
+            if node.links > 1:
+                first.setdefault(id(node), path)
+            yield node.entry(path, first[id(node)] if is_link else b""), node
+
+    return add_entries(sink, entries(), content)
+
+
+def add_entries(sink: ArchiveSink, entries: Iterable[tuple[Entry, Node | None]], content: Contents) -> int:
+    """Write entries with their nodes, as `add_tree`; an entry without a node is an empty file."""
     left_out = 0
-    sink.add(_entry(b".", index.root))
-    for path, node in index.walk():
-        if node.kind == SOCKET:
+    for entry, node in entries:
+        if node is not None and node.kind == SOCKET:
             left_out += 1
-            continue
-        if node.links > 1 and id(node) in first:
-            sink.add(Entry(path, HARD_LINK, mode=node.mode, uid=node.uid, gid=node.gid, mtime=node.mtime, target=first[id(node)]))
-            continue
-        first[id(node)] = path
-        sink.add(_entry(path, node), _content(opener, root, path) if node.kind == FILE else ())
+        elif node is not None and entry.kind == FILE:
+            sink.add(entry, content(entry.path, node))
+        else:
+            sink.add(entry)
     return left_out
 
 
-def _entry(path: bytes, node: Node) -> Entry:
-    return Entry(
-        path, node.kind, mode=node.mode, uid=node.uid, gid=node.gid, size=node.size, mtime=node.mtime, target=node.target,
-        device=node.device, xattrs=node.xattrs,
-    )  # fmt: skip
+def contents_of(root: int) -> Contents:
+    """The contents of files below the directory `root`, as the index of a tree names them."""
+    _, opener = beneath.openers()
 
+    def content(path: bytes, _node: Node) -> Iterator[bytes]:
+        try:
+            descriptor = opener(root, path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        except OSError as error:
+            raise StoreError(
+                f"the tree's file {printable(path)} cannot be opened: {error.strerror}",
+                "`sampan store fsck` finds all that is damaged",
+            ) from error
+        try:
+            while piece := os.read(descriptor, _PIECE):
+                yield piece
+        finally:
+            os.close(descriptor)
 
-def _content(opener: Callable[[int, bytes, int], int], root: int, path: bytes) -> Iterator[bytes]:
-    try:
-        descriptor = opener(root, path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except OSError as error:
-        raise StoreError(
-            f"the tree's file {printable(path)} cannot be opened: {error.strerror}",
-            "`sampan store fsck` finds all that is damaged",
-        ) from error
-    try:
-        while piece := os.read(descriptor, _PIECE):
-            yield piece
-    finally:
-        os.close(descriptor)
+    return content

@@ -64,8 +64,9 @@ class Extended:
             raise LayerError(f"an extended attribute has the impossible name {printable(attribute[:80])!r}")
         if len(value) > MAX_XATTR:
             raise LayerError(f"the extended attribute {printable(attribute)} is longer than the limit of {MAX_XATTR} bytes")
-        # overlayfs' own marks (trusted.overlay.*, user.overlay.*) would act when the tree is a lower layer.
-        if attribute.split(b".")[1:2] != [b"overlay"]:
+        # overlayfs' own marks (trusted.overlay.*, user.overlay.*) would act when the tree is a lower layer, and sampan's own
+        # (user.sampan.*) are of containers.
+        if attribute.split(b".")[1:2] not in ([b"overlay"], [b"sampan"]):
             self.xattrs[attribute] = value
 
     def number(self, key: bytes) -> int | None:

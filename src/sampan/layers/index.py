@@ -7,7 +7,7 @@ same `Node`, so what belongs together cannot come apart. `mtree.py` prints and p
 from __future__ import annotations
 
 from sampan.errors import LayerError
-from sampan.layers.entry import DIRECTORY, FILE
+from sampan.layers.entry import DIRECTORY, FILE, HARD_LINK, Entry
 from sampan.layers.limits import MAX_ENTRIES
 
 TYPE_CHECKING = False
@@ -51,8 +51,22 @@ class Node:
         self.xattrs = xattrs
         self.is_new = True
 
+    def is_same(self, other: Node) -> bool:
+        """Whether two nodes say the same, children and the number of names left out."""
+        return all(getattr(self, name) == getattr(other, name) for name in _COMPARED)
+
+    def entry(self, path: bytes, link_to: bytes = b"") -> Entry:
+        """The entry of an archive for this node at `path`, or for one more name of what is at `link_to` already."""
+        if link_to:
+            return Entry(path, HARD_LINK, mode=self.mode, uid=self.uid, gid=self.gid, mtime=self.mtime, target=link_to)
+        return Entry(
+            path, self.kind, mode=self.mode, uid=self.uid, gid=self.gid, size=self.size, mtime=self.mtime, target=self.target,
+            device=self.device, xattrs=self.xattrs,
+        )  # fmt: skip
+
 
 NO_CHILDREN: dict[bytes, Node] = {}
+_COMPARED = ("kind", "mode", "uid", "gid", "mtime", "size", "digest", "target", "device", "xattrs")
 
 
 class Index:

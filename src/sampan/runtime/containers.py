@@ -1,4 +1,4 @@
-"""Containers that are kept: make, list, show, remove. Free of costly imports: `create` is a thing of milliseconds."""
+"""Containers that are kept: make, show, remove. Free of costly imports: `create` is a thing of milliseconds."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from sampan.container import state as states
 from sampan.container.record import Record
 from sampan.engine.choose import choose
 from sampan.errors import ContainerNotFound, ContainerRunning, ImageNotFound, SampanError
-from sampan.host import processes
 from sampan.store import layout
 from sampan.store.leases import Lease
 
@@ -42,15 +41,16 @@ def _publish(record: Record, session: Session, keep: str, root: str = "") -> Rec
     with Lease(store) as lease:
         _hold_tree(record.image, lease)
         place = shelf.under_way(store, record.id)
-        fields = {"name": record.name, "created": record.created, "keep": keep, "directory": store.join("containers", record.id)}
-        made = Record(record.id, record.image, record.request, **fields)
+        made = record.but(keep=keep, directory=store.join("containers", record.id))
         try:
             os.mkdir(place, 0o700)
-            if root:
-                _copy(root, f"{place}/rootfs")
-            elif keep == "copy":
-                session.notice.say(f"no overlay can be kept here, so {record.image.reference} is copied to {place}")
-                _copy(record.image.tree, f"{place}/rootfs")
+            if keep == "copy":
+                if not root:
+                    session.notice.say(f"no overlay can be kept here, so {record.image.reference} is copied to {place}")
+                _copy(root or record.image.tree, f"{place}/rootfs")
+                if not root:
+                    with open(f"{place}/copied", "xb"):
+                        pass  # its time tells what was changed since from what was copied
             elif keep == "overlay":
                 # The root directory of an overlay has the attributes of its upper one.
                 for name in ("upper", "work"):
@@ -101,79 +101,6 @@ def sweep(session: Session) -> None:
             continue  # `ps` names what is damaged
 
 
-class Entry:
-    """A row of `sampan ps`."""
-
-    __slots__ = ("command", "created", "id", "image", "name", "pid", "status")
-
-    def __init__(self, id: str, status: str, **fields: object) -> None:
-        self.id = id
-        self.status = status
-        self.image = str(fields.get("image", "-"))
-        self.command: tuple[str, ...] = fields.get("command", ())  # type: ignore[assignment]
-        self.created = str(fields.get("created", ""))
-        self.name = str(fields.get("name", ""))
-        self.pid: int | None = fields.get("pid")  # type: ignore[assignment]
-
-    def document(self) -> dict[str, object]:
-        """For JSON."""
-        return {name: getattr(self, name) for name in ("id", "name", "image", "command", "created", "status", "pid")}
-
-
-def listed(session: Session, *, everything: bool = False) -> list[Entry]:
-    """Containers, newest first: those that run, anonymous ones among them; with `everything` all that are kept."""
-    sweep(session)
-    kept = [_entry(id, session) for id in shelf.ids(session.store)]
-    found = [entry for entry in kept if everything or entry.status.startswith(("running", "paused"))]
-    known = {entry.id[:12] for entry in kept}
-    return sorted([*found, *_anonymous(known)], key=lambda entry: entry.created, reverse=True)
-
-
-def _entry(id: str, session: Session) -> Entry:
-    directory = session.store.join("containers", id)
-    try:
-        record = shelf.load(session.store, session.sites, id)
-        found = states.of(directory)
-    except SampanError as error:
-        return Entry(id, f"damaged: {error.sentence}")
-    process = found.process
-    return Entry(
-        id,
-        found.words,
-        image=record.image.reference,
-        command=record.request.command,
-        created=record.created,
-        name=record.name,
-        pid=process.pid if process is not None and not process.is_elsewhere() else None,
-    )
-
-
-def _anonymous(known: set[str]) -> list[Entry]:
-    """Runs that no record tells of: the first process of each has its container in its environment."""
-    members: dict[str, list[int]] = {}
-    for pid in processes.own_pids():
-        id = processes.environment(pid).get("SAMPAN_CONTAINER", "")
-        if id and id not in known:
-            members.setdefault(id, []).append(pid)
-    found = []
-    for id, pids in members.items():
-        first = next((pid for pid in pids if processes.parent(pid) not in pids), pids[0])
-        variables = processes.environment(first)
-        if variables.get("SAMPAN_CONTAINER") == id:
-            started = processes.started_at(first)
-            found.append(
-                Entry(
-                    id,
-                    "running",
-                    image=variables.get("SAMPAN_IMAGE", "-"),
-                    command=processes.command(first),
-                    created=started,
-                    pid=first,
-                )
-            )
-    return found
-
-
 def inspect_container(name: str, session: Session, *, must: bool) -> dict[str, object] | None:
     """The record of a container and its state; `None` if there is none and it need not be."""
     try:
@@ -217,12 +144,17 @@ def remove(name: str, session: Session, *, force: bool = False) -> bool:
         raise ContainerRunning(
             f"the container {name} is {status} and is not removed", f"`sampan stop {name}` ends it, `sampan rm -f {name}` too"
         )
+    if not force:
+        shelf.refuse_borrowed(store.join("containers", id), name)
     if runs:
         from sampan.runtime import life
 
         life.stop(shelf.load(store, session.sites, id), 0)
     try:
-        place = shelf.take_away(store, directory)
+        try:
+            place = shelf.take_away(store, directory)
+        except FileNotFoundError:
+            place = ""  # its watcher was quicker: it was to be thrown away
         for link in [label] if label else os.listdir(store.join(shelf.NAMES)):
             path = store.join(shelf.NAMES, link)
             if os.path.lexists(path) and os.readlink(path) == f"../{id}":

@@ -1,4 +1,4 @@
-"""`export`: the root file system of an image as a tar archive, with what only the index knows."""
+"""`export`: the root file system of an image or a container as a tar archive, with what only indexes know."""
 
 from __future__ import annotations
 
@@ -6,49 +6,64 @@ import os
 from typing import TYPE_CHECKING
 
 from sampan.container import shelf
-from sampan.errors import ContainerNotFound, ImageNotFound, SampanError, UsageError
-from sampan.layers.archive import ArchiveSink, add_tree
-from sampan.runtime import lookup
+from sampan.errors import ContainerNotFound, ImageNotFound, SampanError
+from sampan.layers.archive import ArchiveSink, add_tree, contents_of
+from sampan.runtime import files, inside, lookup
 from sampan.runtime.destination import destination
 from sampan.store import trees
 from sampan.store.build import read_index
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sampan.container.record import Record
     from sampan.runtime.session import Session
     from sampan.store.trees import Tree
 
+    Write = Callable[[bytes], object]
+
 
 def export(text: str, path: str, session: Session) -> None:
-    """Write the tree of an image to the file `path` (`-`: standard output).
+    """Write the root of the container or, if there is none of this name, of the image `text` to the file `path` (`-`: standard output).
 
-    Owners, modes, devices, attributes and links are the image's, whatever the disk has. Raises `ImageNotFound`, `UsageError`,
-    `NoSpace`, `HostError`, `StoreError`; the file is complete or not there.
+    Owners, modes, devices, attributes and links are those inside, whatever the disk has. Raises `ImageNotFound`, `UsageError`,
+    `ContainerRunning`, `NoSpace`, `HostError`, `StoreError`; the file is complete or not there.
     """
-    tree = _tree(text, session)
+    try:
+        record: Record | None = shelf.find(session.store, session.sites, text)
+    except ContainerNotFound:
+        record = None
+    if record is not None:
+        files.check_kept(record, f"an export of {text}")
+    tree = None if record is not None else _tree(text, session)
+    try:
+        with destination(path) as write:
+            found = _container(record, session, write) if record is not None else _image(tree, write) if tree is not None else {}
+    except SampanError as error:
+        raise error.about(f"cannot export {text}") from error.__cause__
+    files.warn_of(found, text, session)
+
+
+def _container(record: Record, session: Session, write: Write) -> dict[str, object]:
+    with inside.job(record, session, files.changes(record), files.task("root", record, session)) as job:
+        for piece in job.pieces():
+            write(piece)
+        return job.finish()
+
+
+def _image(tree: Tree, write: Write) -> dict[str, object]:
     index = read_index(tree)
     root = os.open(tree.rootfs, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        with destination(path) as write:
-            sink = ArchiveSink(write)
-            left_out = add_tree(sink, index, root)
-            sink.finish()
-    except SampanError as error:
-        raise error.about(f"cannot export {text}") from error.__cause__
+        sink = ArchiveSink(write)
+        left_out = add_tree(sink, index, contents_of(root))
+        sink.finish()
     finally:
         os.close(root)
-    if left_out:
-        session.notice.warn(f"{left_out} sockets of {text} were left out, which no archive can hold")
+    return {"sockets": left_out}
 
 
 def _tree(text: str, session: Session) -> Tree:
-    try:
-        shelf.id_of(session.store, text)
-    except ContainerNotFound:
-        pass
-    else:
-        raise UsageError(
-            f"{text} is a container, and only images are exported so far", f"`sampan inspect {text}` names its image"
-        )
     image = lookup.one(text, session)[1]
     for store in session.stores():
         tree = trees.find(store, image.chain)

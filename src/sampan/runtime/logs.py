@@ -101,11 +101,11 @@ def _rotated(descriptor: int, path: str) -> bool:
         return False
 
 
-def since(text: str) -> str:
-    """The time of `--since` as the lines have it: RFC 3339, or a duration before now (`10m`). Raises `UsageError`."""
+def since(text: str, what: str = "--since") -> str:
+    """The time of an option as the lines have it: RFC 3339, or a duration before now (`10m`). Raises `UsageError`."""
     if len(text) >= 10 and text[4] == text[7] == "-":
         return text.rstrip("Z") if "T" in text else f"{text}T00:00:00"
     if text.isdigit() and len(text) >= 9:
         return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(int(text)))
-    seconds = limits.parse_seconds(text, "--since")
+    seconds = limits.parse_seconds(text, what)
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(time.time() - seconds))

@@ -61,6 +61,13 @@ def total(store: Store) -> int:
     return sum(part.size for part in usage(store))
 
 
+def size_of(path: str) -> int:
+    """Bytes of disk of a directory and all in it."""
+    walk = _Walk()
+    walk.add(path)
+    return walk.size
+
+
 def usage(store: Store) -> list[Part]:
     """The parts of the store in the order of the design page."""
     walk = _Walk()

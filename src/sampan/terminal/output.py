@@ -82,9 +82,14 @@ def result_bytes(data: bytes) -> None:
 
 def json_result(value: object) -> None:
     """A document on standard output, indented."""
+    result(json_text(value))
+
+
+def json_text(value: object) -> str:
+    """A document, indented."""
     import json
 
-    result(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
 
 
 def columns(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
