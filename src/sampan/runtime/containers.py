@@ -159,7 +159,8 @@ def remove(name: str, session: Session, *, force: bool = False) -> bool:
             path = store.join(shelf.NAMES, link)
             if os.path.lexists(path) and os.readlink(path) == f"../{id}":
                 os.unlink(path)
-        shelf.discard(place)
+        if place:
+            shelf.discard(place)
     except OSError as error:
         raise layout.failure(store, f"cannot remove the container {name}", error) from error
     return True
