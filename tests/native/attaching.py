@@ -18,8 +18,8 @@ class Client:
 
     def __init__(self, path, greeted=True):
         self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.settimeout(10)
         self.socket.connect(str(path))
+        self.socket.settimeout(10)
         self.output = {STDOUT: bytearray(), STDERR: bytearray()}
         self._got = b""
         self.last = None

@@ -202,8 +202,8 @@ def test_input_that_the_payload_does_not_take_waits(serve, watched, place):
 
 def test_input_after_the_payload_has_closed_its_stdin(serve, watched, place):
     serve("exec <&-; echo closed; until test -e /go/end; do sleep 0.02; done; echo over")
-    serve.go()
     with Client(place) as client:
+        serve.go()
         client.read_until("closed\n")
         for _ in range(40):
             client.send(STDIN, b"z" * 65536)
@@ -259,8 +259,8 @@ def test_keys_of_the_terminal(serve, watched, place):
     """Ctrl-C interrupts, Ctrl-D ends input, a resize is a signal."""
     script = "trap 'echo resized' WINCH; trap : INT; (trap 'echo int; exit 3' INT; echo up; while :; do sleep 0.02; done); echo status $?; cat; sleep 0.1; echo over"
     serve(script, ("dev", "/dev"), flags="logs,pty")
-    serve.go()
     with Client(place) as client:
+        serve.go()
         client.read_until("up\r\n")
         client.send(RESIZE, struct.pack(">HH", 7, 9))
         client.type("\x03")
