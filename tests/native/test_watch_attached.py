@@ -323,9 +323,11 @@ def test_it_is_small_and_sleeps(spaces, watched, marker):
         time.sleep(0.1)
         ticks = cpu_ticks(process.pid)
         time.sleep(0.5)
-        assert cpu_ticks(process.pid) == ticks
-        assert private_kilobytes(process.pid) <= 300
+        used, size = cpu_ticks(process.pid) - ticks, private_kilobytes(process.pid)
         process.kill()
+    print("private memory of an attached watcher:", size, "kB")
+    assert used == 0
+    assert size <= 300
 
 
 def test_200_in_parallel(watched):

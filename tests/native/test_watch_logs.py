@@ -233,5 +233,7 @@ def test_memory_with_logs(watched, marker):
     )
     until(lambda: processes(f"sleep\0{marker}"))
     time.sleep(0.3)
-    assert private_kilobytes(watched.payload()["watcher"]["pid"]) <= 3000
+    size = private_kilobytes(watched.payload()["watcher"]["pid"])
+    print("private memory of a watcher with logs:", size, "kB")
+    assert size <= 3000
     assert Path(f"/proc/{watched.payload()['pid']}").exists()
