@@ -1,0 +1,93 @@
+/* --probe: does this machine let the engine work? Each thing it needs is tried out in a child, never by a version number. Prints `name ok` or
+ * `name ERRNO WORDS` a line, as `sampan-run --probe` does. */
+#include "../filter/filter.h"
+#include "../kernel/message.h"
+#include "../kernel/text.h"
+#include "launch.h"
+
+static void report(const char *name, long result)
+{
+    char line[256], *at = put_text(put_text(line, name), " ");
+    if (result >= 0) {
+        at = put_text(at, "ok\n");
+    } else {
+        at = put_text(put_number(at, (u64)-result), " ");
+        at = put_text(put_text(at, error_words(result)), "\n");
+    }
+    KERNEL(write, 1, line, at - line);
+}
+
+static long memory_file(void)
+{
+    long fd = KERNEL(memfd_create, CONTAINER_FILE_NAME, MFD_CLOEXEC);
+    if (fd >= 0)
+        KERNEL(close, fd);
+    return fd;
+}
+
+/* In a child, because a filter stays for ever: the real one. */
+static long try_filter(void)
+{
+    i32 status = 0;
+    making->first_reserved = 1024;
+    making->reserved_count = RESERVED_BINDS;
+    long child = KERNEL(clone, 17, 0, 0, 0, 0);
+    if (child == 0) {
+        long error = filter_install();
+        for (;;)
+            KERNEL(exit_group, error < 0 && error > -256 ? -error : error ? 1 : 0);
+    }
+    if (child < 0)
+        return child;
+    while (KERNEL(wait4, child, &status, 0, NULL) == -EINTR)
+        ;
+    return status & 0x7f ? -EINTR : -(long)((status >> 8) & 0xff);
+}
+
+/* Starting programs means executing this file again. */
+static long try_exec(void)
+{
+    static char name[] = "sampan-intercept", version[] = "--version";
+    char *const argv[] = {name, version, NULL}, *const envp[] = {NULL};
+    i32 status = 0;
+    long child = KERNEL(clone, 17, 0, 0, 0, 0);
+    if (child == 0) {
+        long null = KERNEL(openat, AT_FDCWD, "/dev/null", O_WRONLY, 0);
+        if (null >= 0)
+            KERNEL(dup3, null, 1, 0);
+        long error = KERNEL(execve, "/proc/self/exe", argv, envp);
+        for (;;)
+            KERNEL(exit_group, error < 0 && error > -256 ? -error : 1);
+    }
+    if (child < 0)
+        return child;
+    while (KERNEL(wait4, child, &status, 0, NULL) == -EINTR)
+        ;
+    return status & 0x7f ? -EINTR : -(long)((status >> 8) & 0xff);
+}
+
+static long try_landlock(void)
+{
+    long version = KERNEL(landlock_create_ruleset, NULL, 0, 1);
+    return version < 0 ? version : version < 2 ? -ENOSYS : 0;
+}
+
+static long try_openat2(void)
+{
+    struct open_how how = {O_PATH | O_CLOEXEC, 0, 0};
+    return KERNEL(openat2, AT_FDCWD, "/", &how, sizeof how);
+}
+
+void probe(void)
+{
+    char link[8];
+    long filter = try_filter(), proc = KERNEL(readlinkat, AT_FDCWD, "/proc/self/fd/0", link, sizeof link);
+    report("filter", filter);
+    report("memory-file", memory_file());
+    report("proc", proc == -ENOENT && !KERNEL(faccessat, AT_FDCWD, "/proc/self/fd", 0) ? 0 : proc);
+    report("exec", try_exec());
+    report("openat2", try_openat2());
+    report("landlock", try_landlock());
+    for (;;)
+        KERNEL(exit_group, 0);
+}
