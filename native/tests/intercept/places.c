@@ -12,6 +12,7 @@ static void prepare(void)
     mkdir("d", 0755);
     mkdir("d/e", 0755);
     mkdir("d/e/f", 0755);
+    close(open("d/file", O_CREAT | O_WRONLY, 0644));
     close(open("file", O_CREAT | O_WRONLY, 0644));
     symlink("d", "ld");
     symlink("loop2", "loop1");
