@@ -31,7 +31,7 @@ long call_prctl(struct frame *frame)
     }
 }
 
-/* The thread register finds the engine's data (threads/thread.h). */
+/* The thread register finds the engine's data (threads/thread.h). A shadow stack would notice that the handler of SIGSYS does not return. */
 long call_arch_prctl(struct frame *frame)
 {
     (void)frame;

@@ -123,7 +123,7 @@ static void stop_if_executable_file(struct program *program)
 /* Attributes of files that are set by ioctl: FS_IOC_SETFLAGS, SETVERSION, FSSETXATTR, SETFSLABEL, encryption and verity, their 32-bit forms. */
 static const u32 changing_ioctls[] = {0x40086602, 0x40046602, 0x40087602, 0x40047602, 0x401c5820, 0x41009432, 0x400c6613, 0x40806685};
 static const u32 handled_prctls[] = {PR_SET_KEEPCAPS, PR_GET_SECCOMP, PR_SET_SECCOMP, PR_SET_SYSCALL_USER_DISPATCH};
-static const u32 refused_arch_prctls[] = {ARCH_SET_GS, ARCH_GET_GS};
+static const u32 refused_arch_prctls[] = {ARCH_SET_GS, ARCH_GET_GS, ARCH_SHSTK_ENABLE};
 static const u32 refused_bpf[] = {6, 7}; /* BPF_OBJ_PIN, BPF_OBJ_GET */
 static const u32 credential_options[] = {SO_PEERCRED};
 

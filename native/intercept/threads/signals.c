@@ -5,8 +5,8 @@
 
 /* Theory of operation.
  *
- * SIGSYS brings the stopped calls. Its handler does no work: it moves the interrupted thread to a door, with the guest's own signal mask,
- * and returns. The work runs as if the guest had called a function: EINTR, SA_RESTART, masks and longjmp out of a blocking call
+ * SIGSYS brings the stopped calls. Its handler does no work: it leaves its frame and goes on at a door (entry.S), with the guest's own signal
+ * mask. The work runs as if the guest had called a function: EINTR, SA_RESTART, masks and longjmp out of a blocking call
  * come out right by themselves. SIGSYS must never be blocked (the kernel would end the process), so it is taken out of every mask
  * that the guest hands to the kernel, also of the one that a handler returns with (sigreturn_door).
  *
@@ -29,23 +29,14 @@ static struct sigaction *action_of(long number)
     return NULL;
 }
 
-static void on_sigsys(int number, struct siginfo *info, struct ucontext *context)
+/* A SIGSYS that no filter caused. */
+void sigsys_sent(int number, struct siginfo *info, struct ucontext *context)
 {
-    if (info->code != SYS_SECCOMP) { /* somebody sent it */
-        u64 handler = process.actions[ACTION_SYS].handler;
-        if (handler > SIG_IGN)
-            ((handler_type *)handler)(number, info, context);
-        else if (handler == SIG_DFL)
-            KERNEL(exit_group, 128 + SIGSYS);
-        return;
-    }
-    if (info->syscall == NR_rt_sigreturn) {
-        context->rip = (u64)sigreturn_door;
-        return;
-    }
-    context->rax = (u32)info->syscall;
-    context->rcx = context->rip;
-    context->rip = (u64)trap_door;
+    u64 handler = process.actions[ACTION_SYS].handler;
+    if (handler > SIG_IGN)
+        ((handler_type *)handler)(number, info, context);
+    else if (handler == SIG_DFL)
+        KERNEL(exit_group, 128 + SIGSYS);
 }
 
 static void arm_fault(int number);
@@ -94,7 +85,7 @@ static void arm_fault(int number)
 void signals_arm(u64 ignored)
 {
     struct sigaction action = {
-        (u64)on_sigsys, SA_SIGINFO | SA_ONSTACK | SA_RESTART | SA_NODEFER | SA_RESTORER, (u64)signal_restorer, 0,
+        (u64)sigsys_door, SA_SIGINFO | SA_ONSTACK | SA_RESTART | SA_NODEFER | SA_RESTORER, (u64)signal_restorer, 0,
     };
     for (int i = 0; i < ACTION_COUNT; i++) {
         struct sigaction old;

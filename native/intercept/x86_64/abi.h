@@ -32,6 +32,7 @@ struct stat {
 
 #define ARCH_SET_GS 0x1001
 #define ARCH_GET_GS 0x1004
+#define ARCH_SHSTK_ENABLE 0x5001
 
 /* The part of a signal frame that a handler reads and changes. */
 struct ucontext {

@@ -35,7 +35,20 @@
 #define STATE_CHANGE (STATE_CALL + 40)
 #define STATE_STACK (STATE_CHANGE + 8)
 
-#define UCONTEXT_MASK 296
+/* struct siginfo and struct ucontext of a signal frame */
+#define INFO_CODE 8
+#define INFO_SYSCALL 24
+#define UC_FLAGS 0
+#define UC_RDI 104
+#define UC_RSI 112
+#define UC_RDX 136
+#define UC_RSP 160
+#define UC_RIP 168
+#define UC_FPSTATE 224
+#define UC_MASK 296
+#define FPSTATE_FEATURES 472
+#define UC_FP_XSTATE 1
+#define SYS_SECCOMP 1
 #define SIGSYS_BIT 30
 
 #define NR_rt_sigreturn 15
@@ -44,9 +57,9 @@
 #define NR_sigaltstack 131
 
         .text
-        .globl start, trap_door, fault_door, sigreturn_door, signal_restorer
+        .globl start, sigsys_door, trap_door, fault_door, sigreturn_door, signal_restorer
         .globl thread_spawn, vfork_call, thread_leave, enter_program
-        .hidden start, trap_door, fault_door, sigreturn_door, signal_restorer
+        .hidden start, sigsys_door, trap_door, fault_door, sigreturn_door, signal_restorer
         .hidden thread_spawn, vfork_call, thread_leave, enter_program
 
 start:
@@ -56,6 +69,30 @@ start:
         call    start_program
         hlt
 
+/* Handler of SIGSYS: (number, info, context). Its frame is left without sigreturn, which would cost as much again as all else that the engine does: the
+ * signal mask was not changed, all other registers still hold the guest's values, and the vector state that the kernel put aside is
+ * loaded here. Then everything is as it was at the stopped call, and what is above on the stack is free. */
+sigsys_door:
+        cmpl    $SYS_SECCOMP, INFO_CODE(%rsi)
+        jne     sigsys_sent             /* somebody sent it: an ordinary handler, which returns */
+        mov     INFO_SYSCALL(%rsi), %eax
+        cmp     $NR_rt_sigreturn, %eax
+        je      6f
+        mov     UC_FPSTATE(%rdx), %rcx
+        mov     %rdx, %r11
+        testl   $UC_FP_XSTATE, UC_FLAGS(%rdx)
+        jz      7f
+        mov     FPSTATE_FEATURES(%rcx), %eax /* those the kernel saved; others may not be named here */
+        mov     FPSTATE_FEATURES+4(%rcx), %edx
+        xrstor64 (%rcx)
+        jmp     8f
+7:      fxrstor64 (%rcx)
+8:      mov     INFO_SYSCALL(%rsi), %eax
+        mov     UC_RIP(%r11), %rcx
+        mov     UC_RDX(%r11), %rdx
+        mov     UC_RSI(%r11), %rsi
+        mov     UC_RDI(%r11), %rdi
+        mov     UC_RSP(%r11), %rsp
 trap_door:
         mov     %rsp, %r11
         cmp     LOW, %rsp
@@ -113,8 +150,9 @@ fault_door:                             /* rsp: frame of the call that met a bad
         call    dispatch_abandoned
         jmp     leave
 
+6:      mov     UC_RSP(%rdx), %rsp
 sigreturn_door:                         /* rsp: the guest's, at its ucontext */
-        btrq    $SIGSYS_BIT, UCONTEXT_MASK(%rsp)
+        btrq    $SIGSYS_BIT, UC_MASK(%rsp)
 signal_restorer:
         mov     $NR_rt_sigreturn, %eax
         syscall

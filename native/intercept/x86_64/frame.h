@@ -29,6 +29,7 @@ struct vfork_state {
 
 /* In entry.S. */
 void start(void);          /* entry point of the program */
+void sigsys_door(void);    /* handler of SIGSYS */
 void trap_door(void);      /* a stopped call goes on here, outside signal context */
 void fault_door(void);     /* a bad pointer was met: the call ends with EFAULT */
 void sigreturn_door(void); /* rt_sigreturn, with SIGSYS kept unblocked */
@@ -39,6 +40,7 @@ _Noreturn void thread_leave(long status, u32 *lock);
 _Noreturn void enter_program(u64 *stack, u64 entry);
 
 /* Called by entry.S. */
+void sigsys_sent(int number, struct siginfo *info, struct ucontext *context);
 long dispatch(struct frame *frame);
 long dispatch_abandoned(struct frame *frame);
 void thread_begin(struct thread *fresh);

@@ -287,6 +287,46 @@ static void overflow(void)
     puts("overflow");
 }
 
+/* Vector registers survive a call, with signals in between. */
+__attribute__((target("avx"))) static void vector_rounds(void)
+{
+    static float before[16][8], after[16][8];
+    struct stat st;
+    for (int i = 0; i < 16; i++)
+        for (int j = 0; j < 8; j++)
+            before[i][j] = (float)(i * 8 + j) + 0.5f;
+    for (int round = 0; round < 3000; round++) {
+        long result = SYS_stat;
+        __asm__ volatile(
+            "vmovups (%1), %%ymm0\n vmovups 32(%1), %%ymm1\n vmovups 64(%1), %%ymm2\n vmovups 480(%1), %%ymm15\n"
+            "vmovups 224(%1), %%ymm7\n mov %4, %%rsi\n mov %3, %%rdi\n syscall\n"
+            "vmovups %%ymm0, (%2)\n vmovups %%ymm1, 32(%2)\n vmovups %%ymm2, 64(%2)\n vmovups %%ymm15, 480(%2)\n vmovups %%ymm7, 224(%2)\n"
+            : "+a"(result)
+            : "r"(before), "r"(after), "r"("/etc/passwd"), "r"(&st)
+            : "rcx", "r11", "rdi", "rsi", "memory", "xmm0", "xmm1", "xmm2", "xmm7", "xmm15");
+        CHECK(result == 0);
+        for (int i = 0; i < 16; i++)
+            if (i < 3 || i == 7 || i == 15)
+                CHECK(memcmp(before[i], after[i], sizeof before[i]) == 0);
+    }
+}
+
+static void vectors(void)
+{
+    handle(SIGALRM, busy_handler, SA_RESTART);
+    timer(200);
+    if (__builtin_cpu_supports("avx"))
+        vector_rounds();
+    double sum = 0;
+    for (int i = 1; i < 20000; i++) {
+        sum += 1.0 / i;
+        access("/etc/passwd", R_OK);
+    }
+    timer(0);
+    CHECK(sum > 10.48 && sum < 10.49);
+    puts("vectors");
+}
+
 /* Threads, each with signals sent to it, forking and ending. */
 static volatile int stop;
 
@@ -344,6 +384,7 @@ int main(void)
     frames();
     own_faults();
     overflow();
+    vectors();
     threads();
     return 0;
 }
