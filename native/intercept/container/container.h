@@ -14,7 +14,7 @@
 #define CONTAINER_ADDRESS (ENGINE_BASE + PAGE)
 #define CONTAINER_MAGIC 0x6e706d73u /* and below it, in `layout`, a number that changes with this structure */
 #define CONTAINER_LAYOUT 1
-#define CONTAINER_FILE_NAME "sampan-container"
+#define CONTAINER_FILE_NAME "sampan-container" /* and perhaps `:LABEL` */
 #define CONTAINER_SIZE (64 * PAGE)
 
 #define BIND_LIMIT 192

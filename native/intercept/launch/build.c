@@ -9,6 +9,7 @@
 #include "launch.h"
 
 #define DESCRIPTOR_BASE 1024
+#define MEMORY_FILE_NAME 250 /* the kernel takes no longer one */
 
 /* --- the description --- */
 
@@ -187,9 +188,15 @@ static void reserve_all(int loader, int owners)
     }
 }
 
-static void install(void)
+/* The file's name shows in /proc/PID/maps of every process of the container, so it tells from outside which tree it uses. */
+static void install(const char *label)
 {
-    long file = KERNEL(memfd_create, CONTAINER_FILE_NAME, 0);
+    char name[MEMORY_FILE_NAME];
+    size_t room = sizeof name - sizeof CONTAINER_FILE_NAME - 1, length = label ? strlen(label) : 0;
+    char *end = put_text(name, CONTAINER_FILE_NAME);
+    if (length && length < room)
+        put_text(put_text(end, ":"), label);
+    long file = KERNEL(memfd_create, name, 0);
     if (file < 0)
         fail(STATUS_FAILED, "the kernel gives no memory file: ", error_words(file), NULL);
     if (KERNEL(pwrite64, file, ENGINE_BASE, PAGE + CONTAINER_SIZE, 0) != (long)(PAGE + CONTAINER_SIZE))
@@ -245,5 +252,5 @@ void launch_build(struct launch *launch)
     choose_descriptors();
     reserve_all((int)loader, owners_for(launch));
     KERNEL(close, loader);
-    install();
+    install(launch->label);
 }

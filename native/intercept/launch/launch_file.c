@@ -171,6 +171,7 @@ static void carry_out(struct file_state *state, const struct record *record)
     switch (record->name) {
     case RECORD_OWNER: owner(record); break;
     case RECORD_IMAGE: message_subject(first); break;
+    case RECORD_LABEL: launch->label = first; break;
     case RECORD_TOUCH: state->touch = host_path(state, record, first); break;
     case RECORD_UID_MAP: case RECORD_GID_MAP: map(state, record); break;
     case RECORD_ROOT_TREE:

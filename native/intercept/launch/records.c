@@ -12,7 +12,7 @@ static const struct {
 } table[] = {
     {"owner", RECORD_OWNER, 1, NULL},
     {"image", RECORD_IMAGE, 1, NULL},
-    {"label", RECORD_IGNORED, 1, NULL}, /* the source name of mounts */
+    {"label", RECORD_LABEL, 1, NULL},
     {"touch", RECORD_TOUCH, 1, NULL},
     {"unshare", RECORD_REFUSED, 1, "it has no namespaces"},
     {"uid-map", RECORD_UID_MAP, 3, NULL},

@@ -37,7 +37,7 @@ bool is_guest_process(u64 pid)
     if (size <= 0)
         return false;
     text[size] = 0;
-    return text_begins(text, "/memfd:" CONTAINER_FILE_NAME " ");
+    return text_begins(text, "/memfd:" CONTAINER_FILE_NAME);
 }
 
 /* "<procfs>/PID/fd" and the like, taken apart from its end. */
