@@ -15,8 +15,8 @@ from pathlib import Path
 SUITE = "bookworm"
 SHORT = ("python3", "libpython3.11-testsuite", "perl", "git", "busybox-static", "procps")
 FULL = (
-    *SHORT, "ca-certificates", "gcc", "libc6-dev", "make", "golang-1.19-go", "golang-1.19-src", "default-jre-headless", "nodejs", "openmpi-bin",
-    "libopenmpi-dev", "strace", "gdb", "iproute2", "file", "xz-utils", "bzip2", "zstd", "attr", "acl", "sqlite3", "fakechroot",
+    *SHORT, "ca-certificates", "gcc", "libc6-dev", "make", "golang-1.19-go", "golang-1.19-src", "default-jdk-headless", "nodejs", "openmpi-bin",
+    "libopenmpi-dev", "strace", "gdb", "iproute2", "file", "xz-utils", "bzip2", "zstd", "attr", "acl", "sqlite3", "fakechroot", "rpm", "adduser",
 )  # fmt: skip
 RECIPES = {"short": SHORT, "full": FULL}
 

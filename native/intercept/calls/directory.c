@@ -12,18 +12,25 @@ static void directory_changed(int bind)
         process.directory_bind = bind;
 }
 
+static long open_last_directory(const struct place *place)
+{
+    if (has_option(OPTION_NO_OPENAT2))
+        return open_last(place->fd, place->name, OPEN_DIRECTORY, 0);
+    return open_temporary(place->fd, place->name, OPEN_DIRECTORY, RESOLVE_NO_SYMLINKS);
+}
+
 /* A directory by its path, as a descriptor; `place` tells its bind. */
 static long open_found_directory(u64 path, struct place *place)
 {
     long error = find_unfollowed(AT_FDCWD, path, place);
     if (error)
         return error;
-    long fd = open_last(place->fd, place->name, OPEN_DIRECTORY, 0);
+    long fd = open_last_directory(place);
     if (fd == -ELOOP) {
         error = place_follow(place);
         if (error)
             return error;
-        fd = place->magic ? KERNEL(openat, place->fd, place->name, OPEN_DIRECTORY, 0) : open_last(place->fd, place->name, OPEN_DIRECTORY, 0);
+        fd = place->magic ? open_temporary(place->fd, place->name, OPEN_DIRECTORY, 0) : open_last_directory(place);
     }
     if (fd >= 0)
         hold_descriptor((int)fd);

@@ -118,22 +118,39 @@ static long open_found(struct place *place, u64 flags, u64 mode)
     return fd;
 }
 
-/* The guest expects the lowest free number. Descriptors that were needed on the way are given back first, then the new one moves down. */
-static long lowest(long fd, u64 flags)
+/* Descriptors that were needed on the way and have smaller numbers than this one. */
+static bool is_in_the_way(long fd)
+{
+    const struct thread *thread = this_thread();
+    for (u64 i = thread->frame->held; i < thread->held_count; i++)
+        if (thread->held[i] >= 0 && thread->held[i] < fd)
+            return true;
+    return false;
+}
+
+/* The guest expects the lowest free number: what was needed on the way is given back first, then the new one moves down. */
+static long move_down(long fd, u64 flags, bool must)
 {
     struct thread *thread = this_thread();
-    u64 mark = thread->frame->held;
-    bool in_the_way = false;
-    for (u64 i = mark; i < thread->held_count; i++)
-        in_the_way |= thread->held[i] >= 0 && thread->held[i] < fd;
-    if (!in_the_way || fd < 0)
-        return fd;
-    release_held(thread, (u32)mark);
+    release_held(thread, (u32)thread->frame->held);
     long moved = KERNEL(fcntl, fd, flags & O_CLOEXEC ? F_DUPFD_CLOEXEC : F_DUPFD, 0);
-    if (moved < 0)
+    if (moved < 0 && !must)
         return fd;
     KERNEL(close, fd);
-    return moved;
+    return moved < 0 ? -EMFILE : moved;
+}
+
+/* The open that the guest gets. It may need the last free number, which something on the way has taken. */
+static long open_lowest(struct place *place, u64 flags, u64 mode)
+{
+    struct rlimit before;
+    long fd = open_found(place, flags, mode);
+    if (fd == -EMFILE && is_in_the_way(container->first_reserved) && raise_limit(&before, limit_with_room())) {
+        fd = open_found(place, flags, mode);
+        restore_limit(&before);
+        return fd < 0 ? fd : move_down(fd, flags, true);
+    }
+    return fd >= 0 && is_in_the_way(fd) ? move_down(fd, flags, false) : fd;
 }
 
 long do_open(int from, u64 pointer, u64 flags, u64 mode)
@@ -157,7 +174,7 @@ long do_open(int from, u64 pointer, u64 flags, u64 mode)
     error = find_text(from, path, &place);
     if (error)
         return error;
-    fd = lowest(open_found(&place, flags, mode), flags);
+    fd = open_lowest(&place, flags, mode);
     return fd >= 0 ? view_opened((int)fd, place.name, flags) : fd;
 }
 
@@ -266,10 +283,10 @@ static long open_scoped(int from, u64 path, const struct open_how *how)
     if (thread->magic_met || ((how->resolve & RESOLVE_BENEATH) && thread->scope_left))
         result = -EXDEV;
     if (!result)
-        result = open_found(&place, how->flags, how->mode);
+        result = open_lowest(&place, how->flags, how->mode);
     thread->no_cache = no_cache;
     thread->scope = NULL;
-    return lowest(result, how->flags);
+    return result;
 }
 
 /* Resolution with other wishes. */
@@ -293,7 +310,7 @@ static long open_resolving(int from, u64 path, const struct open_how *how)
         return -ELOOP;
     if ((how->resolve & RESOLVE_NO_XDEV) && crosses_bind(from, path, &place))
         return -EXDEV;
-    return lowest(open_found(&place, how->flags, how->mode), how->flags);
+    return open_lowest(&place, how->flags, how->mode);
 }
 
 long call_openat2(struct frame *frame)

@@ -130,6 +130,15 @@ static inline bool has_option(u32 option)
 /* Maps the description from its reserved descriptor; false if it is not there or not ours. */
 bool container_map(int descriptor);
 
+/* Raises the soft limit of open files to `wanted`, or as far as the hard one goes; false: it is as high already. */
+bool raise_limit(struct rlimit *before, u64 wanted);
+void restore_limit(const struct rlimit *before);
+/* Beyond the guest's own numbers and the reserved ones: where the engine finds room when the guest has used up its descriptors. */
+static inline u64 limit_with_room(void)
+{
+    return (u64)container->first_reserved + container->reserved_count + 64;
+}
+
 /* Duplicates `fd` onto the reserved number, raising the soft limit for a moment where needed. */
 long reserve_descriptor(int fd, int number);
 

@@ -7,17 +7,26 @@ bool container_map(int descriptor)
     return first == SHARED_ADDRESS && second == CONTAINER_ADDRESS && container->magic == CONTAINER_MAGIC && container->layout == CONTAINER_LAYOUT;
 }
 
+bool raise_limit(struct rlimit *before, u64 wanted)
+{
+    if (KERNEL(prlimit64, 0, RLIMIT_NOFILE, NULL, before))
+        return false;
+    struct rlimit raised = {wanted < before->hard ? wanted : before->hard, before->hard};
+    return raised.soft > before->soft && !KERNEL(prlimit64, 0, RLIMIT_NOFILE, &raised, NULL);
+}
+
+void restore_limit(const struct rlimit *before)
+{
+    KERNEL(prlimit64, 0, RLIMIT_NOFILE, before, NULL);
+}
+
 long reserve_descriptor(int fd, int number)
 {
+    struct rlimit before;
     long result = KERNEL(dup3, fd, number, 0);
-    if (result != -EBADF)
+    if (result != -EBADF || !raise_limit(&before, (u64)number + 1))
         return result;
-    struct rlimit limit, raised;
-    if (KERNEL(prlimit64, 0, RLIMIT_NOFILE, NULL, &limit) || limit.hard <= (u64)number)
-        return result;
-    raised = (struct rlimit){(u64)number + 1, limit.hard};
-    KERNEL(prlimit64, 0, RLIMIT_NOFILE, &raised, NULL);
     result = KERNEL(dup3, fd, number, 0);
-    KERNEL(prlimit64, 0, RLIMIT_NOFILE, &limit, NULL);
+    restore_limit(&before);
     return result;
 }

@@ -147,7 +147,7 @@ static long proc_directory_link(struct walk *walk, size_t before)
     size_t length = walk->length;
     walk->length = before;
     const char *rest = kernel_name(walk, &start);
-    long parent = KERNEL(openat, start, rest, OPEN_DIRECTORY, 0);
+    long parent = open_temporary(start, rest, OPEN_DIRECTORY, 0);
     walk->out[before] = '/';
     walk->length = length;
     if (parent < 0)
@@ -155,7 +155,7 @@ static long proc_directory_link(struct walk *walk, size_t before)
     parent = move_away((int)parent, name);
     long kind = proc_link((int)parent, name, walk->link);
     if (kind == LINK_MAGIC) { /* the walk begins anew where it leads, if that is in the container */
-        long fd = KERNEL(openat, parent, name, OPEN_DIRECTORY, 0);
+        long fd = open_temporary((int)parent, name, OPEN_DIRECTORY, 0);
         kind = fd < 0 ? fd : begin_at(walk, (int)fd);
     }
     KERNEL(close, parent);

@@ -101,7 +101,7 @@ static long step_up(int *from, const char **path)
 {
     if (!text_begins(*path, "..") || ((*path)[2] && (*path)[2] != '/'))
         return -ENAMETOOLONG;
-    long fd = KERNEL(openat, *from, "..", OPEN_DIRECTORY, 0);
+    long fd = open_temporary(*from, "..", OPEN_DIRECTORY, 0);
     if (fd < 0)
         return fd;
     hold_descriptor((int)fd);
@@ -156,10 +156,17 @@ long open_directory(int from, char *path, size_t length, int *bind)
         }
     }
     char after = path[length];
+    const char *rest;
     u32 magic = this_thread()->magic_met;
     path[length] = 0;
-    long fd = open_new(from, path, bind);
+    const struct bind *whole = absolute ? bind_of(path, &rest) : NULL;
+    bool is_bind = whole && !*rest && whole->descriptor >= 0;
+    long fd = is_bind ? whole->descriptor : open_new(from, path, bind);
     path[length] = after;
+    if (is_bind)
+        *bind = bind_index(whole);
+    if (is_bind)
+        return fd;
     if (fd < 0)
         return fd;
     hold_descriptor((int)fd);

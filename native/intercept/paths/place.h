@@ -66,6 +66,8 @@ long open_directory(int from, char *path, size_t length, int *bind);
 
 /* --- strict.c: one open that follows no link --- */
 #define OPEN_DIRECTORY (O_PATH | O_CLOEXEC | O_DIRECTORY)
+/* An open of the engine's own; `resolve` of openat2, 0: openat. */
+long open_temporary(int start, const char *path, u64 flags, u64 resolve);
 long open_beneath(int start, const char *rest, u64 flags, u64 mode);
 /* The same for a directory whose name is known to be canonical. */
 long open_canonical(int start, const char *rest);

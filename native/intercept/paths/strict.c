@@ -2,11 +2,30 @@
 #include "../threads/thread.h"
 #include "place.h"
 
+static long try_open(int start, const char *path, u64 flags, u64 resolve)
+{
+    struct open_how how = {flags, 0, resolve};
+    return resolve ? KERNEL(openat2, start, path, &how, sizeof how) : KERNEL(openat, start, path, flags, 0);
+}
+
+/* What the engine opens for a moment must not fail because the guest has used up its descriptors: natively the call needs none. The limit
+ * is raised for that moment, where the hard one lets it. */
+long open_temporary(int start, const char *path, u64 flags, u64 resolve)
+{
+    struct rlimit before;
+    long fd = try_open(start, path, flags, resolve);
+    if (fd != -EMFILE || !raise_limit(&before, limit_with_room()))
+        return fd;
+    fd = try_open(start, path, flags, resolve);
+    restore_limit(&before);
+    return fd;
+}
+
 /* Kernels before 5.6, and filters that say ENOSYS to openat2. Several components cannot be checked in one call there: the directory is
  * opened as it comes and its own name looked at afterwards. If that is start + "/" + rest, no link was on the way. */
 static long open_and_compare(int start, const char *rest)
 {
-    long fd = KERNEL(openat, start, rest, OPEN_DIRECTORY | O_NOFOLLOW, 0);
+    long fd = open_temporary(start, rest, OPEN_DIRECTORY | O_NOFOLLOW, 0);
     if (fd < 0)
         return fd;
     char *there = arena_take(PATH_LIMIT), *here = arena_take(PATH_LIMIT);
@@ -33,9 +52,9 @@ long open_beneath(int start, const char *rest, u64 flags, u64 mode)
         return fd < 0 ? -ELOOP : fd;
     }
     struct open_how how = {flags, mode, RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH};
-    long fd = KERNEL(openat2, start, rest, &how, sizeof how);
+    long fd = -EAGAIN;
     for (int tries = 0; fd == -EAGAIN && tries < 10; tries++)
-        fd = KERNEL(openat2, start, rest, &how, sizeof how);
+        fd = flags == OPEN_DIRECTORY ? open_temporary(start, rest, flags, how.resolve) : KERNEL(openat2, start, rest, &how, sizeof how);
     return fd;
 }
 
@@ -47,10 +66,8 @@ long open_canonical(int start, const char *rest)
 /* Without openat2 the names on the way cannot be guarded: they were no links a moment ago. */
 long open_without_links(int start, const char *rest)
 {
-    struct open_how how = {OPEN_DIRECTORY, 0, RESOLVE_NO_SYMLINKS};
-    if (has_option(OPTION_NO_OPENAT2))
-        return KERNEL(openat, start, rest, OPEN_DIRECTORY | O_NOFOLLOW, 0);
-    return KERNEL(openat2, start, rest, &how, sizeof how);
+    bool old = has_option(OPTION_NO_OPENAT2);
+    return open_temporary(start, rest, OPEN_DIRECTORY | (old ? O_NOFOLLOW : 0), old ? 0 : RESOLVE_NO_SYMLINKS);
 }
 
 /* O_NOFOLLOW does not do: with O_DIRECTORY it says ENOTDIR for a link, and with O_PATH it opens the link. */

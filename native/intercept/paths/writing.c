@@ -27,7 +27,7 @@ long place_writable(struct place *place)
 long place_open(struct place *place)
 {
     u64 flags = O_PATH | O_CLOEXEC | (place->must_be_directory ? O_DIRECTORY : 0);
-    long fd = KERNEL(openat, place->fd, place->name, flags | (place->magic ? 0 : O_NOFOLLOW), 0);
+    long fd = open_temporary(place->fd, place->name, flags | (place->magic ? 0 : O_NOFOLLOW), 0);
     if (fd >= 0)
         hold_descriptor((int)fd);
     return fd;
