@@ -19,6 +19,7 @@ enum when {
     IF_SETS_FLAGS,     /* fcntl F_SETFD of a reserved descriptor */
     IF_CHANGES_MASK,   /* rt_sigprocmask that may block */
     IF_SIGNAL_MATTERS, /* rt_sigaction: sets one, or asks for one of the engine's */
+    IF_ASKS_TRACER,    /* ptrace PTRACE_TRACEME */
     IF_PRCTL, IF_ARCH_PRCTL, IF_BPF, IF_IOCTL, IF_EXECUTABLE_FILE, IF_ASKS_CREDENTIALS
 };
 
@@ -49,7 +50,7 @@ call_handler call_chdir, call_fchdir, call_getcwd, call_chroot, call_inotify_add
 call_handler call_execve, call_execveat, call_getdents, call_getdents64, call_mmap, call_ioctl;
 call_handler call_close, call_dup2, call_dup3, call_fcntl, call_close_range;
 call_handler call_connect, call_bind, call_sendto, call_sendmsg, call_sendmmsg, call_recvfrom, call_recvmsg, call_recvmmsg, call_sockname;
-call_handler call_prctl, call_seccomp, call_arch_prctl, call_bpf, call_ioctl;
+call_handler call_prctl, call_seccomp, call_arch_prctl, call_bpf, call_ptrace;
 
 /* Shared by the handlers of *at calls and of their forms without a directory. */
 long do_open(int from, u64 path, u64 flags, u64 mode);

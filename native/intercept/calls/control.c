@@ -31,13 +31,23 @@ long call_prctl(struct frame *frame)
     }
 }
 
+/* Once a process is traced, each of its stopped calls stops it for its tracer as well. A vfork child's parent sleeps until the child
+ * executes a program: it would never see that. So such a child is traced only then (exec/exec.c). */
+long call_ptrace(struct frame *frame)
+{
+    struct thread *thread = this_thread();
+    if (!thread->borrowed)
+        return KERNEL(ptrace, frame->arg[0], frame->arg[1], frame->arg[2], frame->arg[3]);
+    thread->wants_tracer = true;
+    return 0;
+}
+
 /* The thread register finds the engine's data (threads/thread.h). A shadow stack would notice that the handler of SIGSYS does not return. */
 long call_arch_prctl(struct frame *frame)
 {
     (void)frame;
     return -EPERM;
 }
-
 
 /* Pinned objects are named by paths of the host. */
 long call_bpf(struct frame *frame)

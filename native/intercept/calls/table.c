@@ -79,6 +79,7 @@ const struct call calls[CALL_LIMIT] = {
     [NR_epoll_pwait] = {call_epoll_pwait, IF_4, 0},
     [NR_epoll_pwait2] = {call_epoll_pwait, IF_4, 0},
     [NR_mmap] = {call_mmap, IF_EXECUTABLE_FILE, OPTION_NOEXEC},
+    [NR_ptrace] = {call_ptrace, IF_ASKS_TRACER, 0},
     [NR_prctl] = {call_prctl, IF_PRCTL, 0},
     [NR_seccomp] = {call_seccomp, ALWAYS, 0},
 

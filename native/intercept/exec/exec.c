@@ -240,8 +240,30 @@ static long build_arrays(struct arrays *arrays, const struct request *request, c
     return 0;
 }
 
+static long replace_process(const struct request *request, const struct arrays *arrays)
+{
+    KERNEL(fcntl, request->program, F_SETFD, 0);
+    if (request->interpreter >= 0)
+        KERNEL(fcntl, request->interpreter, F_SETFD, 0);
+    if (this_thread()->wants_tracer)
+        KERNEL(ptrace, 0);
+    int loader = reserved_descriptor(RESERVED_LOADER);
+    long error = has_option(OPTION_NO_EXECVEAT) ? -ENOSYS : KERNEL(execveat, loader, "", arrays->argv, arrays->envp, AT_EMPTY_PATH);
+    if (error == -ENOSYS) {
+        char link[40];
+        put_number(put_text(link, "/proc/self/fd/"), (u64)loader);
+        error = KERNEL(execve, link, arrays->argv, arrays->envp);
+    }
+    if (arrays->mapped)
+        KERNEL(munmap, arrays->argv, arrays->mapped);
+    return error;
+}
+
+/* A process that is traced gets a SIGTRAP from the kernel when it executes a program. It stays blocked until the program is loaded (loader.c): a
+ * debugger takes it for the moment to look where the program lies. */
 static long run(const struct request *request, char *const *argv, char *const *envp)
 {
+    u64 mask, trap = SIGNAL_BIT(SIGTRAP);
     struct exec_state state = {
         .program = (u32)request->program, .interpreter = (u32)request->interpreter, .first_reserved = container->first_reserved,
         .directory_bind = (u32)process.directory_bind, .ignored = signals_ignored(), .nested = request->nested,
@@ -250,24 +272,14 @@ static long run(const struct request *request, char *const *argv, char *const *e
     identity_for_exec(&state, request->program);
     struct arrays arrays = {0};
     char *word = arena_take(state_size(&state));
-    if (!word)
-        return -ENOMEM;
-    state_write(&state, word);
-    long error = build_arrays(&arrays, request, argv, envp, word);
+    long error = word ? build_arrays(&arrays, request, argv, envp, word) : -ENOMEM; /* reads the guest's memory: nothing to undo yet */
     if (error)
         return error;
-    KERNEL(fcntl, request->program, F_SETFD, 0);
-    if (request->interpreter >= 0)
-        KERNEL(fcntl, request->interpreter, F_SETFD, 0);
-    int loader = reserved_descriptor(RESERVED_LOADER);
-    error = has_option(OPTION_NO_EXECVEAT) ? -ENOSYS : KERNEL(execveat, loader, "", arrays.argv, arrays.envp, AT_EMPTY_PATH);
-    if (error == -ENOSYS) {
-        char link[40];
-        put_number(put_text(link, "/proc/self/fd/"), (u64)loader);
-        error = KERNEL(execve, link, arrays.argv, arrays.envp);
-    }
-    if (arrays.mapped)
-        KERNEL(munmap, arrays.argv, arrays.mapped);
+    KERNEL(rt_sigprocmask, SIG_BLOCK, &trap, &mask, 8);
+    state.trap_blocked = mask & trap;
+    state_write(&state, word);
+    error = replace_process(request, &arrays);
+    KERNEL(rt_sigprocmask, SIG_SETMASK, &mask, NULL, 8);
     return error;
 }
 

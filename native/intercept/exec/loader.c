@@ -9,6 +9,7 @@
 
 struct image {
     u64 bias, entry;
+    u64 start, end;
     u64 segments;   /* where its segment table is in memory */
     u16 segment_count;
 };
@@ -128,6 +129,8 @@ static void map_image(const struct elf_file *file, struct image *image, u64 hint
         if (header->phoff >= segment->offset && header->phoff < segment->offset + segment->filesz)
             image->segments = image->bias + segment->vaddr + header->phoff - segment->offset;
     }
+    image->start = image->bias + page_down(low);
+    image->end = image->bias + page_up(high);
     image->entry = image->bias + header->entry;
     image->segment_count = header->phnum;
 }
@@ -181,12 +184,27 @@ static u64 random_from(const u64 *entry)
     return 0;
 }
 
+/* What the kernel believes of the program: it knows only the engine's own. Debuggers read the auxiliary vector there (/proc/PID/auxv) to find out
+ * where a program lies. Kernels without checkpoint and restore refuse it. */
+static void tell_kernel(const struct image *program, const struct exec_state *state, const u64 *stack, const u64 *auxiliary, u64 words)
+{
+    u64 brk = (u64)KERNEL(brk, 0), argument_count = stack[0];
+    const u64 *arguments = stack + 1, *variables = arguments + argument_count + 1;
+    u64 end = (u64)state->jail + strlen(state->jail) + 1, first_variable = variables[0] ? variables[0] : (u64)state->word;
+    struct memory_map map = {
+        .start_code = program->start, .end_code = program->end, .start_data = program->end, .end_data = program->end, .start_brk = brk, .brk = brk,
+        .start_stack = (u64)stack, .arg_start = arguments[0], .arg_end = first_variable, .env_start = first_variable, .env_end = end,
+        .auxv = auxiliary, .auxv_size = (u32)(words * sizeof(u64)), .exe_fd = ~0u,
+    };
+    KERNEL(prctl, PR_SET_MM, PR_SET_MM_MAP, &map, sizeof map, 0);
+}
+
 /* `stack` points to argc. The state word is the last variable: everything behind it moves down by one word. */
 void load_program(const struct exec_state *state, u64 *stack)
 {
     struct elf_file *file = (struct elf_file *)arena_take(sizeof *file);
     struct image program = {0}, interpreter = {0};
-    u64 *variables = stack + 1 + stack[0] + 1, count = 0;
+    u64 *variables = stack + 1 + stack[0] + 1, count = 0, trap = SIGNAL_BIT(SIGTRAP);
     while (variables[count])
         count++;
     u64 *auxiliary = variables + count + 1;
@@ -211,6 +229,9 @@ void load_program(const struct exec_state *state, u64 *stack)
         entry = interpreter.entry;
     }
     set_auxiliary(auxiliary, &program, &interpreter, state);
+    tell_kernel(&program, state, stack, auxiliary, words);
     name_process(state->started_by);
+    if (!state->trap_blocked)
+        KERNEL(rt_sigprocmask, SIG_UNBLOCK, &trap, NULL, 8);
     enter_program(stack, entry);
 }

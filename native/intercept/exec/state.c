@@ -27,6 +27,7 @@ void state_write(const struct exec_state *state, char *to)
     to = put_field(to, state->first_reserved);
     to = put_field(to, state->directory_bind);
     to = put_field(to, state->ignored);
+    to = put_field(to, state->trap_blocked);
     to = put_field(to, state->nested);
     to = put_field(to, state->has_ids);
     if (state->has_ids) {
@@ -72,13 +73,13 @@ static bool read_ids(const char **at, struct ids *ids)
 bool state_read(char *word, struct exec_state *state)
 {
     const char *at = word + sizeof STATE_NAME - 1;
-    u64 value[10];
+    u64 value[11];
     for (u32 i = 0; i < LENGTH(value); i++)
         if (!read_field(&at, &value[i]))
             return false;
     *state = (struct exec_state){
         .program = (u32)value[3], .interpreter = (u32)value[4], .first_reserved = (u32)value[5], .directory_bind = (u32)value[6],
-        .ignored = value[7], .nested = value[8], .has_ids = value[9],
+        .ignored = value[7], .trap_blocked = value[8], .nested = value[9], .has_ids = value[10], .word = word,
     };
     if (state->has_ids && !read_ids(&at, &state->ids))
         return false;

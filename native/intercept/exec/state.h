@@ -18,12 +18,14 @@ struct exec_state {
     u32 first_reserved;
     u32 directory_bind;
     u64 ignored;              /* signals: threads/signals.h */
+    bool trap_blocked;        /* SIGTRAP, by the guest itself: exec/exec.c */
     bool nested;              /* the program is an engine itself: run its command line with this one */
     bool has_ids;
     struct ids ids;
     const char *path;         /* of the program: /proc/self/exe */
     const char *started_by;   /* the name given to execve: AT_EXECFN */
     const char *jail;         /* process.jail */
+    const char *word;         /* where state_read found it */
 };
 
 /* Room that state_write needs. */

@@ -42,13 +42,15 @@ static void jump(struct program *program, u16 code, u32 k, u8 if_true, u8 if_fal
 #define HIGH(index) (LOW(index) + 4)
 #define ADDRESS ((u32)offsetof(struct seccomp_data, instruction_pointer))
 
-/* Stop, unless the engine calls: its addresses share their upper half. */
+extern char engine_text_end[] __asm__("etext") __attribute__((visibility("hidden")));
+
+/* Stop, unless the engine calls: its addresses share their upper half, and the heap may begin right behind them. */
 static void stop(struct program *program)
 {
     load(program, ADDRESS + 4);
     jump(program, BPF_JMP_JEQ_K, (u32)(ENGINE_BASE >> 32), 0, 2);
     load(program, ADDRESS);
-    jump(program, BPF_JMP_JGE_K, (u32)(ENGINE_BASE & 0xffffffff) + (u32)ENGINE_SPAN, 0, 1);
+    jump(program, BPF_JMP_JGE_K, (u32)(u64)engine_text_end, 0, 1);
     answer(program, SECCOMP_RET_TRAP);
     answer(program, SECCOMP_RET_ALLOW);
 }
@@ -125,6 +127,7 @@ static const u32 changing_ioctls[] = {0x40086602, 0x40046602, 0x40087602, 0x4004
 static const u32 handled_prctls[] = {PR_SET_KEEPCAPS, PR_GET_SECCOMP, PR_SET_SECCOMP, PR_SET_SYSCALL_USER_DISPATCH};
 static const u32 refused_arch_prctls[] = {ARCH_SET_GS, ARCH_GET_GS, ARCH_SHSTK_ENABLE};
 static const u32 refused_bpf[] = {6, 7}; /* BPF_OBJ_PIN, BPF_OBJ_GET */
+static const u32 tracer_requests[] = {0}; /* PTRACE_TRACEME */
 static const u32 credential_options[] = {SO_PEERCRED};
 
 static void leaf(struct program *program, u8 when)
@@ -142,6 +145,7 @@ static void leaf(struct program *program, u8 when)
     case IF_SETS_FLAGS: stop_if_sets_flags(program); break;
     case IF_CHANGES_MASK: stop_if_mask_changes(program); break;
     case IF_SIGNAL_MATTERS: stop_if_signal_matters(program); break;
+    case IF_ASKS_TRACER: stop_if_one_of(program, 0, tracer_requests, LENGTH(tracer_requests)); break;
     case IF_PRCTL: stop_if_one_of(program, 0, handled_prctls, LENGTH(handled_prctls)); break;
     case IF_ARCH_PRCTL: stop_if_one_of(program, 0, refused_arch_prctls, LENGTH(refused_arch_prctls)); break;
     case IF_BPF: stop_if_one_of(program, 0, refused_bpf, LENGTH(refused_bpf)); break;

@@ -161,14 +161,22 @@ struct rlimit {
 #define PR_SET_PDEATHSIG 1
 #define PR_SET_DUMPABLE 4
 #define PR_SET_MM 35
+#define PR_SET_MM_MAP 14
+struct memory_map { /* struct prctl_mm_map */
+    u64 start_code, end_code, start_data, end_data, start_brk, brk, start_stack, arg_start, arg_end, env_start, env_end;
+    const u64 *auxv;
+    u32 auxv_size, exe_fd;
+};
 #define PR_SET_SYSCALL_USER_DISPATCH 59
 
 #define ADDR_NO_RANDOMIZE 0x0040000
 
 /* --- signals --- */
+#define SIGTRAP 5
 #define SIGKILL 9
 #define SIGBUS 7
 #define SIGSEGV 11
+#define SIGSTOP 19
 #define SIGSYS 31
 #define SIGNAL_BIT(signal) (1UL << ((signal)-1))
 #define SIG_DFL 0UL

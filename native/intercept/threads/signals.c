@@ -138,7 +138,7 @@ long call_rt_sigaction(struct frame *frame)
             return error;
     } else if (new) {
         *guest = *new;
-        guest->mask &= ~(SIGNAL_BIT(SIGKILL) | SIGNAL_BIT(19));
+        guest->mask &= ~(SIGNAL_BIT(SIGKILL) | SIGNAL_BIT(SIGSTOP));
         if (number != SIGSYS)
             arm_fault((int)number);
     }

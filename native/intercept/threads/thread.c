@@ -79,7 +79,7 @@ static void thread_prepare(struct thread *thread, u8 *stack, char *arena)
     thread->held_count = thread->held_base = 0;
     thread->alternate = (struct sigaltstack){0, SS_DISABLE, 0, 0};
     thread->scope = NULL;
-    thread->borrowed = thread->no_cache = thread->holds_cache_lock = thread->own_ids = false;
+    thread->borrowed = thread->no_cache = thread->holds_cache_lock = thread->own_ids = thread->wants_tracer = false;
 }
 
 void first_thread_arm(void)

@@ -46,6 +46,7 @@ struct thread {
     bool holds_cache_lock;
     bool own_ids;                 /* `ids` counts, not the process's: a vfork child changed them */
     bool is_first;                /* lies in the program, is never freed */
+    bool wants_tracer;            /* a vfork child asked to be traced: calls/control.c */
     u32 cache_limit;              /* of a vfork child: see paths/cache.h */
     struct thread *next_free;
     u64 start_mask;               /* signal mask with which a new thread begins */

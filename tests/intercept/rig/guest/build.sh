@@ -29,6 +29,11 @@ touch a.in b.in c.in
 case_ "make -j" sh -c 'make -j4 | sort; make; make -s clean; ls a; touch -d "1 hour ago" a.in; make a; make -q a; echo $?'
 case_ "a compiler that fails" sh -c 'echo "int main( {" >e.c; gcc e.c; gcc nowhere.c; gcc -o /nowhere/x hello.c'
 case_ "assembler, linker, nm, objdump" sh -c 'gcc -c -o o.o l.c && nm o.o && objdump -h o.o | grep text && ar rcs l.a o.o && ar t l.a && strip o.o && size o.o | tail -n 1'
-case_ "core limits and crashes" bash -c 'ulimit -c 0; echo "int main(void){*(volatile int*)0=1;}" >s.c; gcc -o s s.c; ./s; echo $?; echo "int main(void){volatile int z=0;return 1/z;}" >f.c; gcc -w -o f f.c; ./f; echo $?; echo "#include <stdlib.h>
-int main(void){abort();}" >a.c; gcc -o ab a.c; ./ab; echo $?'
+crash() { printf '%s\n' "$2" >"$1.c" && gcc -w -O0 -o "$1" "$1.c" && (ulimit -c 0; "./$1"; echo "$1 $?") 2>/dev/null; }
+case_ "crashes" sh -c ':'
+crash segv 'int main(void){*(volatile int*)0=1;}'
+crash division 'int main(void){volatile int z=0; volatile int r=1/z; return 0;}'
+crash abort '#include <stdlib.h>
+int main(void){abort();}'
+crash overflow 'int f(int n){volatile char room[1000]; room[n%1000]=1; return f(n+1)+room[0];} int main(void){return f(0);}'
 case_ "configure-like" bash -c 'for h in stdio.h stdlib.h nope.h sys/stat.h math.h; do printf "#include <$h>\nint main(void){return 0;}\n" >conftest.c; if gcc -c conftest.c 2>/dev/null; then echo "$h yes"; else echo "$h no"; fi; rm -f conftest.*; done'

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Programs that look into others, keep data, or pack.
 . /tools/guest/cases.sh
-case_ "gdb: break, step, backtrace" sh -c 'printf "int f(int x){return x*2;}\nint main(void){return f(21);}\n" >g.c; gcc -g -O0 -o g g.c; gdb -batch -nx -iex "set debuginfod enabled off" -ex "handle SIGSYS nostop noprint pass" -ex "break f" -ex run -ex "print x" -ex bt -ex finish -ex c ./g 2>&1 | grep -E "^\\$|^#|exited" | sed "s/0x[0-9a-f]*/ADDR/g"'
+case_ "gdb: break, step, backtrace" sh -c 'printf "int f(int x){return x*2;}\nint main(void){return f(21);}\n" >g.c; gcc -g -O0 -o g g.c; gdb -batch -nx -iex "set debuginfod enabled off" -ex "handle SIGSYS nostop noprint pass" -ex "break f" -ex run -ex "print x" -ex bt -ex finish -ex c ./g 2>&1 | grep -E "^\\$|^#|exited" | sed "s/0x[0-9a-f]*/ADDR/g; s/process [0-9]*/process/"'
 case_ "gdb attaches" sh -c 'sleep 20 & sleep 0.3; gdb -batch -nx -iex "set debuginfod enabled off" -p $! -ex "info proc exe" 2>/dev/null | grep "^exe"; kill $!'
 case_ "strace counts" sh -c 'strace -f -o s.out -e trace=execve sh -c "cat /etc/hostname >/dev/null; true"; grep -c "exited with 0" s.out'
 case_ sqlite3 sh -c 'sqlite3 a.db "pragma journal_mode=wal; create table t(x); with recursive c(n) as (select 1 union all select n+1 from c where n<5000) insert into t select n from c; select sum(x) from t;"; ls a.db*; sqlite3 a.db "vacuum; pragma integrity_check"'
