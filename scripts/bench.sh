@@ -1,6 +1,6 @@
 #!/bin/sh
 # The measurements of docs/benchmarks.md, as the ordinary user, against peers from Debian and PyPI. usage: bench.sh [NAME...]
-# NAMEs are those of tests/bench (start pull inside second ...); default: all of the ground floor. ROUNDS=N for each.
+# NAMEs are those of tests/bench (start pull load inside second ...); default: all of the ground floor. ROUNDS=N for each.
 . "$(dirname "$0")/setup.sh"
 make_base
 stage "packages" packages bench python3 python3-venv gcc libc6-dev musl-tools procps util-linux uidmap docker-registry skopeo umoci openssl curl isal git \
@@ -24,7 +24,7 @@ WORK="$BASE/bench-work"
 rm -rf "$WORK"; mkdir -p "$WORK"
 [ "$(id -u)" != 0 ] || chown -R "$SETUP_USER:" "$WORK" "$COPY"
 export SAMPAN_SETUP_ENV="BENCH_SAMPAN=$VENV/bin/sampan BENCH_SAMPAN_PLAIN=$BASE/venv-plain/bin/sampan BENCH_UDOCKER=$BASE/venv-udocker/bin/udocker BENCH_LAYOUT=$LAYOUT BENCH_WORK=$WORK"
-[ $# -gt 0 ] || set -- start pull inside second
+[ $# -gt 0 ] || set -- start pull load inside second
 for name; do
     stage "$name" as_user "$BASE/venv-checks/bin/python" "$COPY/tests/bench/$name.py" ${ROUNDS:-}
 done

@@ -7,6 +7,7 @@ from hypothesis import settings
 pytest_plugins = [
     "tests.peers.docker_registry",
     "tests.peers.faulty",
+    "tests.peers.podman",
     "tests.peers.proxy",
     "tests.peers.recorded",
     "tests.product",

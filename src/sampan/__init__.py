@@ -14,8 +14,8 @@ _PUBLIC = {
     "run": "sampan.runtime.popen",
     "Popen": "sampan.runtime.popen",
     "pull": "sampan.runtime.pull",
-    "images": "sampan.runtime.images",
-    "inspect": "sampan.runtime.images",
+    "images": "sampan.runtime.listing",
+    "inspect": "sampan.runtime.inspect",
     "SampanError": "sampan.errors",
 }
 __all__ = ["Popen", "SampanError", "images", "inspect", "pull", "run"]

@@ -25,7 +25,13 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "pull": ("sampan.cli.pull", "fetch an image from its registry and unpack it"),
         "images": ("sampan.cli.images", "list the images in the store"),
         "inspect": ("sampan.cli.inspect", "show what an image or a container is"),
+        "history": ("sampan.cli.history", "show the steps that made an image"),
+        "verify": ("sampan.cli.verify", "read an image again and compare it with its digests"),
         "rmi": ("sampan.cli.rmi", "remove images"),
+        "load": ("sampan.cli.load", "load images from an archive or a layout"),
+        "save": ("sampan.cli.save", "write images to an archive"),
+        "import": ("sampan.cli.import_", "make an image of a root file system"),
+        "export": ("sampan.cli.export", "write the root file system of an image"),
     },
     "containers": {
         "run": ("sampan.cli.run", "run a program in an image"),

@@ -12,9 +12,9 @@ SampanError
  ├ RemoteError                a registry or server misbehaved, or said no
  │  ├ Unreachable             no answer: name, connection, time-out, TLS
  │  ├ Unauthorized            credentials are missing, wrong or not sufficient
- │  ├ NotAtRegistry           the registry does not have this image, tag or blob
+ │  ├ NotAtRegistry           the registry (or archive) does not have this image, tag, platform or blob
  │  ├ UnsupportedContent      a media type, algorithm or artifact that sampan does not run
- │  └ ProtocolError           an answer that the distribution specification does not allow
+ │  └ ProtocolError           an answer, or a document of an image, that the specifications do not allow
  ├ HostError                  this machine lacks something; the hint names it
  │  ├ StoreError              the store cannot be read or written
  │  │  ├ NewerStore           it was written by a newer sampan
@@ -24,7 +24,7 @@ SampanError
  │  └ ProgramMissing          a native program is not installed
  └ IntegrityError             bytes do not match their digest, or an image is hostile; never retried
     ├ DigestMismatch          content differs from its digest or size
-    └ LayerError              a layer breaks the rules of its format or leaves its root
+    └ LayerError              a layer or archive breaks the rules of its format or leaves its root
 
 An error is one sentence that names the thing, what happened and why, and a hint that names a way on. Only the
 command line prints it; it ends with `exit_code`, 125 as Docker has it. On the start-up path.
@@ -98,7 +98,7 @@ class Unauthorized(RemoteError):
 
 
 class NotAtRegistry(RemoteError):
-    """The registry does not have this image, tag or blob."""
+    """The registry, or the archive that is loaded, does not have this image, tag, platform or blob."""
 
 
 class UnsupportedContent(RemoteError):
@@ -106,7 +106,7 @@ class UnsupportedContent(RemoteError):
 
 
 class ProtocolError(RemoteError):
-    """An answer that the OCI distribution specification does not allow."""
+    """An answer of a registry, or a document of an image, that the OCI specifications do not allow."""
 
 
 class HostError(SampanError):
@@ -146,7 +146,7 @@ class DigestMismatch(IntegrityError):
 
 
 class LayerError(IntegrityError):
-    """A layer breaks the rules of its format, leaves its root or exceeds a limit."""
+    """A layer or an archive of images breaks the rules of its format, lacks a part, leaves its root or exceeds a limit."""
 
 
 def printable(name: bytes | str) -> str:

@@ -168,7 +168,7 @@ class TestSmuggling:
         sparse = pax(("GNU.sparse.map", "0,1"), ("GNU.sparse.size", str(1 << 40)), ("GNU.sparse.name", "f"))
         assert "more than 1000 times" in tree.refuses(archive(sparse + tarbytes.file("x", b"a")))
 
-    @pytest.mark.parametrize("length", [1, 511, 513, 1000])
+    @pytest.mark.parametrize("length", [1, 511, 513, 611])
     def test_truncation(self, tree, length):
         data = archive(tarbytes.file("a", b"x" * 100))
         assert "cut" in tree.refuses(data[:length])

@@ -4,45 +4,81 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sampan.options.table import FLAG, VALUE, Argument, Command, Option
-from sampan.runtime.images import listed
+from sampan.options.table import FLAG, LIST, VALUE, Argument, Command, Option
+from sampan.runtime.listing import listed, shared_layers
 from sampan.terminal import output
 
 if TYPE_CHECKING:
     from sampan.cli.context import Context
     from sampan.options.table import Parsed
+    from sampan.runtime.listing import Listed, Shared
 
 COMMAND = Command(
     "images",
     "list the images in the store, newest first",
     (
+        Option("-f --filter", LIST, "only those: reference=PATTERN, dangling=BOOL, label=NAME[=VALUE], before=IMAGE, since=IMAGE", "FILTER"),
+        Option("--digests", FLAG, "with the digest of the index or manifest"),
+        Option("--tree", FLAG, "by the layers that they share"),
         Option("--format", VALUE, "`table` or `json`", "FORMAT", ("table", "json"), "table"),
         Option("-q --ids", FLAG, "ids alone"),
         Option("--no-trunc", FLAG, "ids in full"),
     ),
     (Argument("NAME", "?", "only the images of this name"),),
-)
+    examples=(
+        ("sampan images --filter 'reference=quay.io/*/*'", "what came from one registry"),
+        ("sampan rmi $(sampan images -q --filter dangling=true)", "remove what has no name"),
+    ),
+)  # fmt: skip
 
 
 def main(parsed: Parsed, context: Context) -> int:
     """The table or JSON on standard output."""
-    found = listed(context.session(), parsed.text("name"))
-    if parsed.text("format") == "json":
+    session = context.session()
+    found = listed(session, parsed.text("name"), parsed.texts("filter"))
+    as_json = parsed.text("format") == "json"
+    if parsed.flag("tree"):
+        roots = shared_layers(session, found)
+        if as_json:
+            output.json_result([root.document() for root in roots])
+        else:
+            rows = [row for root in roots for row in _branch(root, "", "")]
+            output.result(output.columns(("LAYERS", "COUNT", "SIZE", "IMAGES"), rows))
+        return 0
+    if as_json:
         output.json_result([entry.document() for entry in found])
         return 0
     full = parsed.flag("no_trunc")
     if parsed.flag("ids"):
-        output.result("".join(f"{entry.config if full else output.short(entry.config)}\n" for entry in found))
+        ids = dict.fromkeys(entry.config if full else output.short(entry.config) for entry in found)
+        output.result("".join(f"{id}\n" for id in ids))
         return 0
-    rows = [
-        (
-            entry.name,
-            entry.tag,
-            entry.config if full else output.short(entry.config),
-            output.age(entry.pulled),
-            output.size(entry.unpacked),
-        )
-        for entry in found
-    ]
-    output.result(output.columns(("NAME", "TAG", "ID", "PULLED", "SIZE"), rows))
+    digests = parsed.flag("digests")
+    header = ("NAME", "TAG", *(("DIGEST",) if digests else ()), "ID", "PULLED", "SIZE")
+    output.result(output.columns(header, [_row(entry, full, digests) for entry in found]))
     return 0
+
+
+def _row(entry: Listed, full: bool, digests: bool) -> tuple[str, ...]:
+    return (
+        entry.name or "-",
+        entry.tag or "-",
+        *((entry.digest,) if digests else ()),
+        entry.config if full else output.short(entry.config),
+        output.age(entry.pulled),
+        output.size(entry.unpacked),
+    )
+
+
+def _branch(node: Shared, first: str, rest: str) -> list[tuple[str, ...]]:
+    """The rows of a node and of all above it, with the lines of the tree in front."""
+    names = ", ".join(_name(entry) for entry in node.images) or "-"
+    rows: list[tuple[str, ...]] = [(f"{first}{output.short(node.chain)}", str(node.count), output.size(node.size), names)]
+    for at, child in enumerate(node.children):
+        is_last = at == len(node.children) - 1
+        rows += _branch(child, rest + ("└─ " if is_last else "├─ "), rest + ("   " if is_last else "│  "))
+    return rows
+
+
+def _name(entry: Listed) -> str:
+    return f"{entry.name}:{entry.tag}" if entry.name and entry.tag else entry.name or output.short(entry.config)

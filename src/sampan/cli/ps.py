@@ -37,8 +37,13 @@ def main(parsed: Parsed, context: Context) -> int:
         output.result("".join(f"{id}\n" for id in ids))
         return 0
     rows = [
-        (id, entry.image, " ".join(entry.command) or "-", output.age(entry.created), entry.status, entry.name or "-")
+        (id, _image(entry.image), " ".join(entry.command) or "-", output.age(entry.created), entry.status, entry.name or "-")
         for id, entry in zip(ids, found)
     ]
     output.result(output.columns(("CONTAINER", "IMAGE", "COMMAND", "CREATED", "STATUS", "NAME"), rows))
     return 0
+
+
+def _image(reference: str) -> str:
+    """An image without a name is shown by its id."""
+    return output.short(reference) if reference.startswith("sha256:") else reference

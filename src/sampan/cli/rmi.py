@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sampan.errors import SampanError
-from sampan.options.table import Argument, Command
-from sampan.runtime.images import remove
+from sampan.errors import ImageNotFound, SampanError
+from sampan.options.table import FLAG, Argument, Command, Option
+from sampan.runtime.rmi import remove
 from sampan.terminal.output import result, say_error
 
 if TYPE_CHECKING:
@@ -16,20 +16,26 @@ if TYPE_CHECKING:
 COMMAND = Command(
     "rmi",
     "remove images",
-    (),
-    (Argument("IMAGE", "+", "references"),),
-    description="The name goes; the unpacked tree goes too unless another image, a container, a launch file or a running program needs it.",
+    (Option("-f --force", FLAG, "also an image by id that has several names; a missing one is no failure"),),
+    (Argument("IMAGE", "+", "references, NAME@DIGEST, ids or beginnings of ids"),),
+    description=(
+        "By a name this name goes; with the last name the unpacked tree and the blobs go too unless another image, a container, a launch "
+        "file or a running program needs them."
+    ),
 )
 
 
 def main(parsed: Parsed, context: Context) -> int:
     """Print what was removed; one that cannot be does not hold up the others."""
     session = context.session()
+    force = parsed.flag("force")
     status = 0
     for name in parsed.texts("image"):
         try:
-            result(f"{remove(name, session)}\n")
+            result("".join(f"{removed}\n" for removed in remove(name, session, force=force)))
         except SampanError as error:
+            if force and isinstance(error, ImageNotFound):
+                continue
             say_error(error)
             status = error.exit_code
     return status

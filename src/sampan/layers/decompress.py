@@ -4,7 +4,8 @@ The first bytes decide how, not the media type: labels lie both ways. Every byte
 the caller gets all that comes out, also behind the end of the archive, for the diff_id covers it. What comes out is
 counted against the image's allowance, and comes in pieces of about 1 MiB, so that a bomb fills neither memory nor disk.
 
-`METHODS` is the table; a method is a function of the source and its first bytes that yields pieces.
+`METHODS` is the table for layers, `ALL_METHODS` the one for whole archives, which people also compress otherwise; a method is
+a function of the source and its first bytes that yields pieces.
 """
 
 from __future__ import annotations
@@ -27,6 +28,22 @@ if TYPE_CHECKING:
 
         def read(self, size: int) -> bytes: ...
 
+    class Decompressor(Protocol):
+        """What lzma and bz2 have in common."""
+
+        @property
+        def eof(self) -> bool: ...
+
+        @property
+        def needs_input(self) -> bool: ...
+
+        @property
+        def unused_data(self) -> bytes: ...
+
+        def decompress(self, data: bytes, max_length: int = ...) -> bytes: ...
+
+    Methods = tuple[tuple[bytes, Callable[[Source, bytes], Iterator[bytes]]], ...]
+
 
 PIECE_OUT = 1 << 20
 PIECE_IN = 128 << 10  # at gzip's best ratio of 1032 one piece still is many of the above: `max_length` bounds them
@@ -34,25 +51,38 @@ _MAGIC_LENGTH = 6
 _GZIP_AND_HEADER = 31  # zlib's window bits for "gzip members only"
 
 
-def decompressed(source: Source, allowance: Allowance) -> Generator[bytes, None, None]:
+def decompressed(source: Source, allowance: Allowance, methods: Methods | None = None) -> Generator[bytes, None, None]:
     """The archive in pieces. Raises `LayerError` for damage and junk, `UnsupportedContent` for other compressions."""
     head = b""
     while len(head) < _MAGIC_LENGTH and (more := source.read(PIECE_IN)):
         head += more
-    for piece in _method(head)(source, head):
+    for piece in _method(head, METHODS if methods is None else methods)(source, head):
         allowance.add_stream(len(piece))
         yield piece
 
 
-def _method(head: bytes) -> Callable[[Source, bytes], Iterator[bytes]]:
-    for magic, method in METHODS:
+def compression_of(head: bytes) -> str:
+    """The compression that the first bytes of a file show, `none` for none that is known."""
+    for magic, name in _NAMES:
+        if head.startswith(magic):
+            return name
+    return "zstd" if _is_skippable(head) else "none"
+
+
+def _is_skippable(head: bytes) -> bool:
+    """Whether a zstd frame that carries no data comes first."""
+    return head[:1] in _SKIPPABLE and head[1:4] == b"\x2a\x4d\x18"
+
+
+def _method(head: bytes, methods: Methods) -> Callable[[Source, bytes], Iterator[bytes]]:
+    for magic, method in methods:
         if head.startswith(magic):
             return method
-    if head[:1] in _SKIPPABLE and head[1:4] == b"\x2a\x4d\x18":
+    name = compression_of(head)
+    if name == "zstd":
         return _zstd
-    for magic, name in _KNOWN_BY_NAME:
-        if head.startswith(magic):
-            raise UnsupportedContent(f"it is compressed with {name}, which no layer of an image may be")
+    if name != "none":
+        raise UnsupportedContent(f"it is compressed with {name}, which no layer of an image may be")
     return _plain
 
 
@@ -98,7 +128,7 @@ def _padding(source: Source, data: bytes) -> bytes:
     """Read NULs, which some writers pad a member with, to the end. Raises `LayerError` for anything else."""
     while data:
         if data.strip(b"\0"):
-            raise LayerError("there are other bytes behind its gzip data")
+            raise LayerError("there are other bytes behind its compressed data")
         data = source.read(PIECE_IN)
     return data
 
@@ -186,12 +216,69 @@ def _feed(source: Source, head: bytes, pipe: IO[bytes], failed: list[BaseExcepti
         failed.append(error)
 
 
-METHODS: tuple[tuple[bytes, Callable[[Source, bytes], Iterator[bytes]]], ...] = (
+def _xz(source: Source, head: bytes) -> Iterator[bytes]:
+    try:
+        import lzma
+    except ImportError as error:
+        raise ProgramMissing(
+            "it is compressed with xz, and this Python has no decoder for it", "decompress it with unxz"
+        ) from error
+    yield from _streams(source, head, lambda: lzma.LZMADecompressor(memlimit=_XZ_MEMORY), (lzma.LZMAError, EOFError), "xz")
+
+
+def _bzip2(source: Source, head: bytes) -> Iterator[bytes]:
+    try:
+        import bz2
+    except ImportError as error:
+        raise ProgramMissing(
+            "it is compressed with bzip2, and this Python has no decoder for it", "decompress it with bunzip2"
+        ) from error
+    yield from _streams(source, head, bz2.BZ2Decompressor, (OSError, ValueError, EOFError), "bzip2")
+
+
+def _streams(
+    source: Source, head: bytes, new: Callable[[], Decompressor], failures: tuple[type[Exception], ...], name: str
+) -> Iterator[bytes]:
+    """One stream after the other, with the interface that lzma and bz2 share."""
+    stream = new()
+    data = head
+    while data or not (stream.eof or stream.needs_input):
+        if stream.eof:
+            stream = new()
+        try:
+            piece = stream.decompress(data, PIECE_OUT)
+        except failures as error:
+            raise LayerError(f"its {name} data is damaged: {error}") from error
+        if piece:
+            yield piece
+        data = stream.unused_data if stream.eof else b""
+        if not data and (stream.eof or stream.needs_input):
+            data = source.read(PIECE_IN)
+        if stream.eof:
+            data = _after_stream(source, data)
+    if not stream.eof:
+        raise LayerError(f"its {name} data is cut")
+
+
+def _after_stream(source: Source, data: bytes) -> bytes:
+    """What follows a stream: another one, or NULs that fill the file up."""
+    return data if data.strip(b"\0") else _padding(source, data)
+
+
+METHODS: Methods = (
     (b"\x1f\x8b\x08", _gzip),
     (b"\x28\xb5\x2f\xfd", _zstd),
 )
-_SKIPPABLE = tuple(bytes([b]) for b in range(0x50, 0x60))  # zstd frames that carry no data
-_KNOWN_BY_NAME = ((b"\xfd7zXZ\0", "xz"), (b"BZh", "bzip2"), (b"\x04\x22\x4d\x18", "lz4"))
+ALL_METHODS: Methods = (*METHODS, (b"\xfd7zXZ\0", _xz), (b"BZh", _bzip2))
+_XZ_MEMORY = 256 << 20  # `xz -9` makes files whose decoder takes 65 MiB
+_SKIPPABLE = tuple(bytes([b]) for b in range(0x50, 0x60))
+_NAMES = (
+    (b"\x1f\x8b\x08", "gzip"),
+    (b"\x28\xb5\x2f\xfd", "zstd"),
+    (b"\xfd7zXZ\0", "xz"),
+    (b"BZh", "bzip2"),
+    (b"\x04\x22\x4d\x18", "lz4"),
+)
 
 
 def means() -> list[tuple[str, str, str]]:

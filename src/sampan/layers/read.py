@@ -9,8 +9,12 @@ Rules, beyond those of `header.py` and `extended.py`:
 - Only regular and sparse files have a body, whatever size another type's header states; as Go's archive/tar, which made
   nearly all layers there are. A disagreement then fails at the next checksum.
 - Two zero blocks end the archive; the rest is drained, for the diff_id covers it. One zero block between entries is
-  refused: readers disagree whether what follows counts. An archive that just stops between two entries is complete.
+  refused: readers disagree whether what follows counts. An archive that just stops between two entries is complete, also
+  without the bytes that fill the last block (umoci 0.4 writes such layers, Go's reader takes them).
 - An unknown type is refused, not taken for a file.
+
+Pieces that can `jump` (those of a file) are not read where nobody takes a body: the table of an archive of images, with
+layers of gigabytes in it, costs a read a member.
 
 Errors are `LayerError`s that name the entry, or the byte where no entry can be named.
 """
@@ -27,7 +31,7 @@ from sampan.layers.limits import MAX_EXTENDED, MAX_PATH
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from sampan.layers.limits import Allowance
 
@@ -47,9 +51,14 @@ _MAX_CACHED_OWNERS = 4096
 
 
 class TarReader:
-    """Iterate for the entries of one archive; `body()` is the data of the entry that came last."""
+    """Iterate for the entries of one archive; `body()` is the data of the entry that came last.
+
+    `is_whole` says afterwards whether the archive had its end, which one that was cut between two entries has not.
+    """
 
     def __init__(self, pieces: Iterable[bytes], allowance: Allowance) -> None:
+        """`pieces` may have a method `jump(size)`, which leaves out that many bytes, or raises `LayerError` at the end."""
+        self._jump: Callable[[int], None] | None = getattr(pieces, "jump", None)
         self._pieces = iter(pieces)
         self._allowance = allowance
         self._piece = b""
@@ -60,6 +69,7 @@ class TarReader:
         self._padding = 0
         self._segments: tuple[tuple[int, int], ...] | None = None
         self._owners: dict[bytes, tuple[int, int, int]] = {}
+        self.is_whole = False
 
     def __iter__(self) -> Iterator[Entry]:
         long_name: bytes | None = None
@@ -92,6 +102,16 @@ class TarReader:
             self._left = 0
             return ((0, self._view[at : self._at]),) if size else ()
         return self._long_body(0, size)
+
+    @property
+    def position(self) -> int:
+        """The byte of the archive where the data of the current entry begins, while none of it was taken."""
+        return self._passed + self._at
+
+    @property
+    def is_sparse(self) -> bool:
+        """Whether the current entry is a file with holes, so that its data does not lie in one piece."""
+        return self._segments is not None
 
     # Entries
 
@@ -214,7 +234,8 @@ class TarReader:
             if self._at + rest <= len(self._piece):
                 self._at += rest
             else:
-                self._skip(rest)
+                self._skip(self._left)
+                self._gather(self._padding)
             self._left = self._padding = 0
         self._segments = None
         end = self._at + BLOCK_SIZE
@@ -240,6 +261,7 @@ class TarReader:
         """One zero block was read: check that it ends the archive, and drain what follows."""
         if self._gather(BLOCK_SIZE).strip(b"\0"):
             raise LayerError(f"a single zero block stands before byte {self._passed + self._at} of the archive, which goes on")
+        self.is_whole = True
         while self._next_piece():
             pass
 
@@ -287,6 +309,13 @@ class TarReader:
         return b"".join(parts)
 
     def _skip(self, size: int) -> None:
+        left = len(self._piece) - self._at
+        if self._jump is not None and size > left:
+            self._jump(size - left)
+            self._passed += self._at + size
+            self._piece = b""
+            self._at = 0
+            return
         while size:
             if self._at == len(self._piece) and not self._next_piece():
                 raise LayerError("the archive is cut inside an entry")

@@ -13,17 +13,31 @@ from threading import Thread
 
 from sampan.errors import DigestMismatch, LayerError, ProgramMissing, UnsupportedContent
 from sampan.layers.channel import Channel, Closed
-from sampan.layers.decompress import decompressed
+from sampan.layers.decompress import PIECE_OUT, decompressed
 from sampan.layers.merge import WRITE, LayerMerge
 from sampan.layers.read import TarReader
 from sampan.oci.digest import Digest, new_hash
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Protocol
+
     from sampan.layers.directory import DirectorySink
-    from sampan.layers.follow import GrowingFile
     from sampan.layers.index import Index
     from sampan.layers.limits import Allowance
+
+    class LayerSource(Protocol):
+        """Where the bytes of a layer come from: a `follow.GrowingFile`, or a part of an archive that is loaded.
+
+        `read` is called by one thread, up to the end; `give_up` by another makes it raise; `close` when no thread reads.
+        """
+
+        def read(self, size: int) -> bytes: ...
+
+        def give_up(self) -> None: ...
+
+        def close(self) -> None: ...
+
 
 _DEPTH = 4
 
@@ -31,13 +45,18 @@ _DEPTH = 4
 class Layer:
     """One layer of an image: where its bytes come from and what they must be."""
 
-    __slots__ = ("diff_id", "size", "source")
+    __slots__ = ("diff_id", "is_checked_archive", "size", "source")
 
-    def __init__(self, source: GrowingFile, diff_id: Digest, size: int) -> None:
-        """`size` is that of the blob, compressed, in bytes."""
+    def __init__(self, source: LayerSource, diff_id: Digest, size: int, *, is_checked_archive: bool = False) -> None:
+        """`size` is that of the blob, compressed, in bytes.
+
+        `is_checked_archive`: the source is the archive itself, uncompressed, and fails at its end unless its bytes have the
+        diff_id; so they are not hashed again here, nor decompressed whatever they begin with.
+        """
         self.source = source
         self.diff_id = diff_id
         self.size = size
+        self.is_checked_archive = is_checked_archive
 
 
 def apply_layer(layer: Layer, index: Index, sink: DirectorySink, allowance: Allowance) -> None:
@@ -49,10 +68,14 @@ def apply_layer(layer: Layer, index: Index, sink: DirectorySink, allowance: Allo
     to_parse, to_hash = Channel(_DEPTH), Channel(_DEPTH)
     found: list[Digest] = []
     allowance.add_layer(layer.size)
-    threads = [
-        Thread(target=_decompress, args=(layer, allowance, to_parse, to_hash), name="sampan-decompress", daemon=True),
-        Thread(target=_hash, args=(to_hash, layer.diff_id.algorithm, found), name="sampan-hash", daemon=True),
-    ]
+    if layer.is_checked_archive:
+        threads = [Thread(target=_read, args=(layer, allowance, to_parse), name="sampan-read", daemon=True)]
+        found.append(layer.diff_id)
+    else:
+        threads = [
+            Thread(target=_decompress, args=(layer, allowance, to_parse, to_hash), name="sampan-decompress", daemon=True),
+            Thread(target=_hash, args=(to_hash, layer.diff_id.algorithm, found), name="sampan-hash", daemon=True),
+        ]
     try:
         for thread in threads:
             thread.start()
@@ -85,6 +108,19 @@ def _merge(reader: TarReader, merge: LayerMerge, sink: DirectorySink) -> None:
                 operation.node.digest = sink.write(operation, reader.body())
             else:
                 sink.perform(operation)
+
+
+def _read(layer: Layer, allowance: Allowance, to_parse: Channel) -> None:
+    error: BaseException | None = None
+    try:
+        while piece := layer.source.read(PIECE_OUT):
+            allowance.add_stream(len(piece))
+            to_parse.send(piece)
+    except Closed:
+        pass
+    except BaseException as caught:  # noqa: BLE001 - raised again by the receiver, in the caller's thread
+        error = caught
+    to_parse.end(error)
 
 
 def _decompress(layer: Layer, allowance: Allowance, to_parse: Channel, to_hash: Channel) -> None:

@@ -17,6 +17,21 @@ MAX_NUMBER = 30
 
 def read_document(data: bytes, what: str, limit: int = MAX_BYTES) -> dict[str, object]:
     """The JSON object in `data`. Raises `ProtocolError` that begins with `what`, as in `the manifest of debian:12`."""
+    found = _read(data, what, limit)
+    if not isinstance(found, dict):
+        raise ProtocolError(f"{what} is not a JSON object")
+    return found
+
+
+def read_list(data: bytes, what: str, limit: int = MAX_BYTES) -> list[dict[str, object]]:
+    """The JSON list of objects in `data`, by the same rules."""
+    found = _read(data, what, limit)
+    if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
+        raise ProtocolError(f"{what} is not a JSON list of objects")
+    return found
+
+
+def _read(data: bytes, what: str, limit: int) -> object:
     import json
 
     if len(data) > limit:
@@ -33,8 +48,6 @@ def read_document(data: bytes, what: str, limit: int = MAX_BYTES) -> dict[str, o
         raise ProtocolError(f"{what} is nested too deeply") from error
     except ValueError as error:  # not UTF-8, not JSON, or refused by a hook
         raise ProtocolError(f"{what} is not the JSON it should be: {printable(str(error)[:200])}") from error
-    if not isinstance(found, dict):
-        raise ProtocolError(f"{what} is not a JSON object")
     _check_values(found, what)
     return found
 
@@ -64,7 +77,7 @@ def _constant(text: str) -> float:
     raise ValueError(f"{text} is not a number of JSON")
 
 
-def _check_values(root: dict[str, object], what: str) -> None:
+def _check_values(root: object, what: str) -> None:
     """Bounded depth, and text that can be written as UTF-8 again (JSON can spell half a surrogate pair)."""
     level: list[object] = [root]
     for _ in range(MAX_DEPTH):

@@ -64,30 +64,62 @@ def add(lease: Lease, pieces: Iterable[bytes], digest: Digest | None = None, wha
 
     Raises `DigestMismatch` if `digest` is given and does not fit, `NoSpace`, `StoreError`, and what `pieces` raises.
     """
-    store = lease.store
-    content = new_hash(digest.algorithm if digest else "sha256")
-    size = 0
-    temporary = store.temporary("blob")
+    blob = NewBlob(lease, digest.algorithm if digest else "sha256", what)
     try:
-        try:
-            with open(temporary, "xb", buffering=0) as stream:
-                for piece in pieces:
-                    content.update(piece)
-                    size += len(piece)
-                    view = memoryview(piece)
-                    while view:
-                        view = view[stream.write(view) :]
-                found = Digest(digest.algorithm if digest else "sha256", content.hexdigest())
-                if digest is not None and found != digest:
-                    raise DigestMismatch(f"{what} does not match its digest {digest.short}: its bytes have {found.short}")
-                lease.add(str(found))
-                os.fsync(stream.fileno())
-            _give_name(store, temporary, found)
-        except OSError as error:
-            raise layout.failure(store, f"cannot store {what}", error) from error
+        for piece in pieces:
+            blob.write(piece)
+        return blob.finish(digest)
     finally:
-        remove_if_there(temporary)
-    return found, size
+        blob.discard()
+
+
+class NewBlob:
+    """A blob that is written piece by piece under a temporary name, and hashed on the way. `discard` it in any case."""
+
+    def __init__(self, lease: Lease, algorithm: str = "sha256", what: str = "a blob") -> None:
+        """Raises `UnsupportedContent` for an algorithm that cannot be verified, `NoSpace`, `StoreError`."""
+        self._lease = lease
+        self._what = what
+        self._algorithm = algorithm
+        self._content = new_hash(algorithm)
+        self._temporary = lease.store.temporary("blob")
+        self.size = 0
+        try:
+            self._stream = open(self._temporary, "xb", buffering=0)
+        except OSError as error:
+            raise self._failure(error) from error
+
+    def write(self, piece: bytes | memoryview) -> None:
+        """Add a piece. Raises `NoSpace`, `StoreError`."""
+        self._content.update(piece)
+        self.size += len(piece)
+        view = memoryview(piece)
+        try:
+            while view:
+                view = view[self._stream.write(view) :]
+        except OSError as error:
+            raise self._failure(error) from error
+
+    def finish(self, digest: Digest | None = None) -> tuple[Digest, int]:
+        """All is written: give it its name; its digest and size. Raises `DigestMismatch` if `digest` is another."""
+        found = Digest(self._algorithm, self._content.hexdigest())
+        if digest is not None and found != digest:
+            raise DigestMismatch(f"{self._what} does not match its digest {digest.short}: its bytes have {found.short}")
+        self._lease.add(str(found))
+        try:
+            os.fsync(self._stream.fileno())
+            _give_name(self._lease.store, self._temporary, found)
+        except OSError as error:
+            raise self._failure(error) from error
+        return found, self.size
+
+    def discard(self) -> None:
+        """Close it, and remove what was written unless it has its name."""
+        self._stream.close()
+        remove_if_there(self._temporary)
+
+    def _failure(self, error: OSError) -> SampanError:
+        return layout.failure(self._lease.store, f"cannot store {self._what}", error)
 
 
 class Partial(io.FileIO):

@@ -1,4 +1,8 @@
-"""Names: what each reference stands for. Written by rename, so the last pull of a tag wins. On the start-up path."""
+"""Names: what each reference stands for. Written by rename, so the last pull of a tag wins. On the start-up path.
+
+An image that nothing names (a `docker save` by id, `import` without a name) has a record under its id, the digest of its
+configuration, which goes when the image gets a name.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,8 @@ from sampan.store import layout, records
 
 TYPE_CHECKING = False  # `typing` costs 6 ms; type checkers know this name
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sampan.store.layout import Store
 
 _PLAIN = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-")
@@ -18,7 +24,7 @@ _NUMBERS = ("size", "unpacked")
 
 
 class Image:
-    """An image of the store by one of its references. Digests and times as texts, sizes in bytes.
+    """An image of the store by one of its references, or by its id. Digests and times as texts, sizes in bytes.
 
     `manifest` is the platform's; `index` the one it was chosen from, or empty. `size` is the sum of the compressed layers,
     `unpacked` that of the files.
@@ -42,6 +48,11 @@ class Image:
             setattr(self, name, fields.get(name, ""))
         for name in _NUMBERS:
             setattr(self, name, fields.get(name, 0))
+
+    @property
+    def is_named(self) -> bool:
+        """Whether it has a reference."""
+        return self.reference != self.config
 
 
 def escape(reference: str) -> str:
@@ -73,16 +84,30 @@ def find(store: Store, reference: str) -> Image | None:
 
 def put(store: Store, image: Image) -> None:
     """Let the image's reference stand for it from now on. Raises `StoreError`, `NoSpace`."""
+    put_all(store, (image,))
+
+
+def put_all(store: Store, images: Sequence[Image]) -> None:
+    """The same for several references; the list for other tools is written once. Raises `StoreError`, `NoSpace`."""
+    reference = ""
+    try:
+        layout.create(store)
+        for image in images:
+            reference = image.reference
+            _put(store, image)
+        _update_index(store)
+    except OSError as error:
+        raise layout.failure(store, f"cannot store the name {reference}", error) from error
+
+
+def _put(store: Store, image: Image) -> None:
     document: dict[str, object] = {"format": records.FORMAT, "reference": image.reference}
     for name in ("manifest", "config", "chain", "platform", "media_type", "size", "unpacked"):
         document[name] = getattr(image, name)
     document.update(index=image.index or None, created=image.created, pulled=image.pulled)
-    try:
-        layout.create(store)
-        records.write(path_of(store, image.reference), store.temporary("name"), document)
-        _update_index(store)
-    except OSError as error:
-        raise layout.failure(store, f"cannot store the name {image.reference}", error) from error
+    records.write(path_of(store, image.reference), store.temporary("name"), document)
+    if image.is_named and image.config:
+        records.remove_if_there(path_of(store, image.config))
 
 
 def remove(store: Store, reference: str) -> bool:

@@ -29,7 +29,8 @@ def write_index(store: Store) -> None:
             if size is not None:
                 media_type = records.text_of(document, "media_type", path)
                 reference = records.text_of(document, "reference", path)
-                manifests.append(_descriptor(media_type, digest, size, reference))
+                is_named = reference != document.get("config")
+                manifests.append(_descriptor(media_type, digest, size, reference if is_named else ""))
         except SampanError:
             continue  # fsck names it; other images should be seen
     index: dict[str, object] = {"schemaVersion": 2, "mediaType": _INDEX, "manifests": manifests}
@@ -37,9 +38,7 @@ def write_index(store: Store) -> None:
 
 
 def _descriptor(media_type: str, digest: Digest, size: int, reference: str) -> dict[str, object]:
-    return {
-        "mediaType": media_type,
-        "digest": str(digest),
-        "size": size,
-        "annotations": {"org.opencontainers.image.ref.name": reference},
-    }
+    descriptor: dict[str, object] = {"mediaType": media_type, "digest": str(digest), "size": size}
+    if reference:
+        descriptor["annotations"] = {"org.opencontainers.image.ref.name": reference}
+    return descriptor

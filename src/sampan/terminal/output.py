@@ -71,7 +71,12 @@ def has_colour(stream: TextIO) -> bool:
 
 def result(text: str) -> None:
     """A part of the result, on standard output; bytes of file names pass through unchanged."""
-    sys.stdout.buffer.write(text.encode("utf-8", "surrogateescape"))
+    result_bytes(text.encode("utf-8", "surrogateescape"))
+
+
+def result_bytes(data: bytes) -> None:
+    """A part of the result that is no text of ours, byte for byte."""
+    sys.stdout.buffer.write(data)
     sys.stdout.buffer.flush()
 
 

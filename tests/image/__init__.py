@@ -1,0 +1,1 @@
+"""Tests of archives: reading, loading, saving, importing, exporting, without peers."""
