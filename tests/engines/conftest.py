@@ -55,6 +55,12 @@ def box(shared_sampan, engine, tmp_path):
 
 
 @pytest.fixture
+def writable(can):
+    """A directory of the image where something can be made: any, or where no overlay is possible one that is empty and vanishes."""
+    return "/root" if "memory-overlay" in can else "/run"
+
+
+@pytest.fixture
 def needs(can):
     """`needs("own-network")` leaves a test out, with the reason, for an engine that cannot."""
 

@@ -44,7 +44,8 @@ def exists(programs, name):
 @pytest.mark.parametrize(("program", "kind"), CALLS)
 def test_calls_end_as_they_do_natively(both, programs, program, kind):
     one, other = run_both(both, programs, exists(programs, program + kind))
-    assert one[0] == 0 and one[1]
+    assert one[0] == 0
+    assert one[1]
     assert other == one
 
 
@@ -64,7 +65,8 @@ def test_older_kernels(both, programs, program, options):
 @pytest.mark.parametrize("kind", KINDS)
 def test_signals(both, programs, kind):
     one, other = run_both(both, programs, exists(programs, "signals" + kind))
-    assert one[0] == 0 and one[1]
+    assert one[0] == 0
+    assert one[1]
     assert other == one
 
 
@@ -72,5 +74,6 @@ def test_signals(both, programs, kind):
 def test_starting_programs(both, programs, kind, rounds):
     """1,000 and more starts of each kind, most of them beside threads that end: the long run of `make rig` does 10,000."""
     one, other = run_both(both, programs, exists(programs, "spawn" + kind), rounds)
-    assert one[0] == 0 and one[1]
+    assert one[0] == 0
+    assert one[1]
     assert other == one

@@ -118,7 +118,8 @@ int scratch_file(const struct launch *launch, const char *content, u32 mode);
 int scratch_keeper(void);
 
 void restrict_files(void);                         /* landlock.c */
-_Noreturn void probe(void);                       /* probe.c */
+_Noreturn void probe(void);                        /* probe.c */
+_Noreturn void probe_failed(const char *name, long error); /* before anything else could be tried */
 
 /* The description while it is made: at the address where it will be read. */
 #define making ((struct description *)CONTAINER_ADDRESS)

@@ -164,6 +164,20 @@ static void owner(const struct record *record)
         fail(STATUS_FAILED, "this launch file belongs to user ", record_field(record, 0), NULL);
 }
 
+/* What only this engine has. */
+static void engine_option(struct file_state *state, const struct record *record)
+{
+    const char *name = record_field(record, 0);
+    if (text_equal(name, "landlock"))
+        state->launch->landlock = true;
+    else if (text_equal(name, "trace"))
+        state->launch->options |= OPTION_TRACE;
+    else if (text_equal(name, "owners"))
+        state->launch->owners = host_path(state, record, record_field(record, 1));
+    else
+        refuse(record, "names no option of the interception engine: ", name);
+}
+
 static void carry_out(struct file_state *state, const struct record *record)
 {
     struct launch *launch = state->launch;
@@ -194,6 +208,7 @@ static void carry_out(struct file_state *state, const struct record *record)
     case RECORD_ARGS: state->args_mode = first; break;
     case RECORD_DEFAULT_ARG: state->default_args[state->default_count++] = (char *)(u64)first; break;
     case RECORD_EXEC: state->exec = *record; break;
+    case RECORD_ENGINE: engine_option(state, record); break;
     case RECORD_UMASK: case RECORD_LIMIT_SET: case RECORD_CPUS: case RECORD_FDS: case RECORD_DIE_WITH_PARENT:
         if (!settings_add(launch, record))
             refuse(record, "has a value that is none: ", first);

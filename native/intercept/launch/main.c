@@ -9,10 +9,12 @@
 #include "launch.h"
 
 /* An empty description, so that the engine's functions can be used before there is one. */
-static void prepare_memory(void)
+static void prepare_memory(bool probing)
 {
     u64 size = PAGE + CONTAINER_SIZE;
     u64 got = (u64)KERNEL(mmap, ENGINE_BASE, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+    if (got != ENGINE_BASE && probing)
+        probe_failed("address", is_error((long)got) ? (long)got : -EEXIST);
     if (got != ENGINE_BASE)
         fail(STATUS_FAILED, "the interception engine cannot work here: its place in memory is taken", NULL);
     making->options = OPTION_NO_CACHE;
@@ -52,7 +54,7 @@ void start_program(u64 *stack)
     process.directory_bind = -1;
     bool started = count && text_begins(envp[count - 1], STATE_NAME);
     if (!started) {
-        prepare_memory();
+        prepare_memory(argc == 2 && text_equal(argv[1], "--probe"));
         first_thread_arm();
         launch_container(argc, argv, envp, false);
     }

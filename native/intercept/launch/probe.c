@@ -5,6 +5,8 @@
 #include "../kernel/text.h"
 #include "launch.h"
 
+#define LEAST_DESCRIPTORS 96 /* the engine's, a few binds' and what any program needs */
+
 static void report(const char *name, long result)
 {
     char line[256], *at = put_text(put_text(line, name), " ");
@@ -69,7 +71,22 @@ static long try_exec(void)
 static long try_landlock(void)
 {
     long version = KERNEL(landlock_create_ruleset, NULL, 0, 1);
+    /* Version 1 refuses renaming from one directory into another. */
     return version < 0 ? version : version < 2 ? -ENOSYS : 0;
+}
+
+/* A launch file of the greatest size, and what a start needs besides. */
+static long try_memory(void)
+{
+    long got = KERNEL(mmap, 0, FILE_LIMIT + (4 << 20), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return is_error(got) ? got : 0;
+}
+
+static long try_descriptors(void)
+{
+    struct rlimit limit;
+    long error = KERNEL(prlimit64, 0, RLIMIT_NOFILE, NULL, &limit);
+    return error ? error : limit.hard < RESERVED_BINDS + LEAST_DESCRIPTORS ? -EMFILE : 0;
 }
 
 static long try_openat2(void)
@@ -78,10 +95,20 @@ static long try_openat2(void)
     return KERNEL(openat2, AT_FDCWD, "/", &how, sizeof how);
 }
 
+void probe_failed(const char *name, long error)
+{
+    report(name, error);
+    for (;;)
+        KERNEL(exit_group, 0);
+}
+
 void probe(void)
 {
     char link[8];
     long filter = try_filter(), proc = KERNEL(readlinkat, AT_FDCWD, "/proc/self/fd/0", link, sizeof link);
+    report("address", 0);
+    report("memory", try_memory());
+    report("descriptors", try_descriptors());
     report("filter", filter);
     report("memory-file", memory_file());
     report("proc", proc == -ENOENT && !KERNEL(faccessat, AT_FDCWD, "/proc/self/fd", 0) ? 0 : proc);

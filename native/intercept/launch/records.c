@@ -57,6 +57,7 @@ static const struct {
     {"watch", RECORD_REFUSED, 4, "it leaves no process of its own"},
     {"args", RECORD_ARGS, 1, NULL},
     {"default-arg", RECORD_DEFAULT_ARG, 1, NULL},
+    {"intercept", RECORD_ENGINE, 2, NULL},
     {"exec", RECORD_EXEC, ANY, NULL},
 };
 

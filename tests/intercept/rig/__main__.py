@@ -8,8 +8,7 @@ from pathlib import Path
 
 from tests.intercept import trees
 from tests.intercept.rig.compare import ALLOWED, Comparison, compare
-from tests.intercept.rig.jobs import all_jobs, run
-from tests.intercept.rig.jobs import Job
+from tests.intercept.rig.jobs import Job, all_jobs, run
 from tests.intercept.sides import Side
 
 
@@ -54,7 +53,11 @@ def main() -> int:
     parser.add_argument("--write", type=Path, help="write the table between the marks of this page")
     parser.add_argument("jobs", nargs="*", help="names of jobs, or parts of them")
     given = parser.parse_args()
-    jobs = [job for job in all_jobs() if (job.short or not given.short) and (not given.jobs or any(part in job.name for part in given.jobs))]
+    jobs = [
+        job
+        for job in all_jobs()
+        if (job.short or not given.short) and (not given.jobs or any(part in job.name for part in given.jobs))
+    ]
     given.cache.mkdir(parents=True, exist_ok=True)
     if any(job.name == "Go" for job in jobs):
         prepare(given.programs, given.cache)
@@ -62,7 +65,10 @@ def main() -> int:
     for job in jobs:
         one = compare(job, sides(given.programs, job.tree), given.cache)
         found.append(one)
-        print(f"{job.name}: {one.cases} cases, {len(one.differences)} differences, {one.seconds[0]:.1f} s and {one.seconds[1]:.1f} s", flush=True)
+        print(
+            f"{job.name}: {one.cases} cases, {len(one.differences)} differences, {one.seconds[0]:.1f} s and {one.seconds[1]:.1f} s",
+            flush=True,
+        )
         for case, (native, other) in one.differences.items():
             print(f"  {case}\n    namespace: {native!r:.600}\n    intercept: {other!r:.600}", flush=True)
         if one.unexplained and one.said:

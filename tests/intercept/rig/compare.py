@@ -54,5 +54,7 @@ def compare(job: Job, sides: tuple[Side, Side], cache: Path) -> Comparison:
         if not different:
             break
     differences = {name: tuple(" | ".join(sorted(found.get(name, {"missing"}))) for found in outcomes) for name in different}
-    good = sum(1 for found in outcomes[0].values() if not {"failure", "error"} & {word.split()[0] for word in found if word.split()})
+    good = sum(
+        1 for found in outcomes[0].values() if not {"failure", "error"} & {word.split()[0] for word in found if word.split()}
+    )
     return Comparison(job, len(outcomes[0]), good, differences, (seconds[0], seconds[1]), said if different else "")

@@ -44,7 +44,13 @@ class Job:
 
 def all_jobs() -> list[Job]:
     found = [
-        Job(f"CPython {module}", ("python3", "/tools/guest/cpython.py", module, "/work/.result"), "short", module in SHORT_MODULES, module)
+        Job(
+            f"CPython {module}",
+            ("python3", "/tools/guest/cpython.py", module, "/work/.result"),
+            "short",
+            module in SHORT_MODULES,
+            module,
+        )
         for module in MODULES
     ]
     return [
