@@ -135,6 +135,12 @@ long do_unlink(int from, u64 path, int flags)
     return error;
 }
 
+/* Of the directory, or of the file itself where there is no name. */
+static long status_of(const struct place *place, struct stat *status)
+{
+    return place->fd == AT_FDCWD ? KERNEL(newfstatat, AT_FDCWD, ".", status, 0) : KERNEL(fstat, place->fd, status);
+}
+
 enum crossing { CROSSING_NONE, CROSSING_BINDS, CROSSING_DEVICES };
 
 /* Two binds are two file systems for rename and link, as two mounts are. Two devices are for the kernel to tell apart, and so is what
@@ -147,7 +153,7 @@ static enum crossing crossing(struct place *a, struct place *b)
     struct stat first, second;
     if (!one || !other || one == other)
         return CROSSING_NONE;
-    if (KERNEL(newfstatat, a->fd, ".", &first, 0) || KERNEL(newfstatat, b->fd, ".", &second, 0) || first.dev != second.dev)
+    if (status_of(a, &first) || status_of(b, &second) || first.dev != second.dev)
         return CROSSING_DEVICES;
     return CROSSING_BINDS;
 }

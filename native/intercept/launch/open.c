@@ -13,12 +13,15 @@ long open_host(const char *path, bool nested, bool *read_only)
     if (!nested)
         return KERNEL(openat, AT_FDCWD, path, O_PATH | O_CLOEXEC, 0);
     struct place place;
+    struct thread *thread = this_thread();
+    char *mark = thread->arena;
     long error = find_object(AT_FDCWD, (u64)path, true, &place);
     long fd = error ? error : place_open(&place);
     if (fd >= 0) {
         keep_descriptor((int)fd);
         *read_only = place_writable(&place) != 0;
     }
+    thread->arena = mark;
     return fd;
 }
 
@@ -54,8 +57,8 @@ static void open_caller_directory(struct launch *launch)
 /* A mount that is bound brings along what is mounted below it. Inside a container that means its binds: they are asked for anew. */
 static void open_binds_below(struct launch *launch, int fd, const char *target)
 {
-    char *guest = arena_take(PATH_LIMIT);
-    if (!launch->nested || !guest || guest_path_of(fd, guest))
+    char guest[PATH_LIMIT];
+    if (!launch->nested || guest_path_of(fd, guest))
         return;
     size_t length = strlen(guest), target_length = strlen(target);
     for (u32 i = container->bind_count; i-- > 0;) {

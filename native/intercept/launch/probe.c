@@ -31,10 +31,12 @@ static long memory_file(void)
 static long try_filter(void)
 {
     i32 status = 0;
-    making->first_reserved = 1024;
-    making->reserved_count = RESERVED_BINDS;
     long child = KERNEL(clone, 17, 0, 0, 0, 0);
     if (child == 0) {
+        /* Inside a container the description of that one is there. */
+        KERNEL(mmap, ENGINE_BASE, PAGE + CONTAINER_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+        making->first_reserved = 1024;
+        making->reserved_count = RESERVED_BINDS;
         long error = filter_install();
         for (;;)
             KERNEL(exit_group, error < 0 && error > -256 ? -error : error ? 1 : 0);

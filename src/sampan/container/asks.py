@@ -18,7 +18,7 @@ FEATURES = {
     "binds": "make directories of the host visible",
     "read-only-binds": "make a directory of the host visible read-only",
     "tmpfs": "make an empty directory that vanishes",
-    "bounded-tmpfs": "bound what such a directory holds",
+    "bounded-tmpfs": "bound what an empty directory may hold",
     "other-user": "be another user inside",
     "root-user": "be root inside",
     "own-network": "cut off the network",

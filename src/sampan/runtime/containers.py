@@ -35,7 +35,7 @@ def create(record: Record, session: Session, *, throw_away: bool = False) -> Rec
     try:
         os.mkdir(place, 0o700)
         if keep == "copy":
-            _copy(record.image, f"{place}/rootfs", session)
+            _copy(record, place, session)
         elif keep == "overlay":
             # The root directory of an overlay has the attributes of its upper one.
             for name in ("upper", "work"):
@@ -62,11 +62,21 @@ def _how_to_keep(request: Request, image: ContainerImage, session: Session) -> s
     return "overlay" if "kept-overlay" in can.features else "copy"
 
 
-def _copy(image: ContainerImage, place: str, session: Session) -> None:
+def _copy(record: Record, place: str, session: Session) -> None:
+    """The private copy; for an imitated root with the image's owners and modes."""
     from sampan.layers.copy import copy_tree
+    from sampan.store import trees
 
-    session.notice.say(f"no overlay can be kept here, so {image.reference} is copied to {place.rpartition('/')[0]}")
-    copy_tree(image.tree, place)
+    image = record.image
+    found = next((tree for store in session.stores() if (tree := trees.find(store, image.chain))), None)
+    size = f" ({trees.facts(found).size // 1000000} MB)" if found is not None else ""
+    session.notice.say(f"no overlay can be kept here, so the container is a private copy of {image.reference}{size}")
+    copy_tree(image.tree, f"{place}/rootfs")
+    if record.request.root and found is not None:
+        from sampan.engine import owners
+        from sampan.store.build import read_index
+
+        owners.write(read_index(found), f"{place}/rootfs", f"{place}/owners")
 
 
 def sweep(session: Session) -> None:
