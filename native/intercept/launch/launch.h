@@ -52,6 +52,7 @@ struct launch {
     bool bind_directory;         /* ... or else bound */
     const char *caller_path;     /* its host path, NULL if it has none */
     int caller_fd;
+    bool from_file;              /* of a launch file that was named */
     const char *label;           /* names the container to whoever looks from outside, or NULL */
     const char *touch;           /* a file whose times are set to now */
     bool nested;                 /* started by a process of another container of this engine */

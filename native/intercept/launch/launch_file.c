@@ -160,8 +160,10 @@ static void directory(struct file_state *state, const struct record *record)
 
 static void owner(const struct record *record)
 {
-    if (number(record, record_field(record, 0)) != (u64)KERNEL(getuid))
+    if (number(record, record_field(record, 0)) != (u64)KERNEL(getuid)) {
+        message_hint("make your own with `sampan wrap`");
         fail(STATUS_FAILED, "this launch file belongs to user ", record_field(record, 0), NULL);
+    }
 }
 
 /* What only this engine has. */
@@ -286,5 +288,8 @@ void read_launch_file(struct launch *launch, const char *path, int fd, char **gi
     if (!launch->root)
         fail(STATUS_FAILED, "the launch file cannot be run: it has no root", NULL);
     launch->argv = arguments(&state);
+    launch->from_file = path;
+    if (!launch->argv[0])
+        fail(STATUS_FAILED, "the launch file cannot be run: it names no program, and none was given", NULL);
     launch->touch = state.touch;
 }

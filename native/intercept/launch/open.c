@@ -116,6 +116,11 @@ void launch_open(struct launch *launch, char **envp)
     bool read_only;
     scratch_find(launch, envp);
     launch->root_fd = (int)open_host(launch->root, launch->nested, &read_only);
+    if (launch->root_fd == -ENOENT || launch->root_fd == -ENOTDIR) {
+        if (launch->from_file)
+            message_hint("make it again with `sampan wrap`");
+        fail(STATUS_FAILED, "the image's tree is gone: there is no directory ", launch->root, NULL);
+    }
     if (launch->root_fd < 0)
         fail(STATUS_FAILED, "cannot open the root directory ", launch->root, ": ", error_words(launch->root_fd), NULL);
     launch->root_read_only |= read_only;

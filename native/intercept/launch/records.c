@@ -111,7 +111,7 @@ bool records_next(struct record_reader *reader, struct record *record)
         damaged(reader, name, "stands behind \"exec\"");
     if (!read_number(take(reader, name), &count, NULL) || count > RECORD_LIMIT)
         damaged(reader, name, "has no count of its fields");
-    if (table[i].count == ANY ? !count : count != table[i].count)
+    if (table[i].count == ANY ? !count && table[i].name != RECORD_EXEC : count != table[i].count)
         damaged(reader, name, "has a wrong number of fields");
     *record = (struct record){.name = table[i].name, .text = table[i].text, .fields = reader->at, .count = (u32)count, .refusal = table[i].refusal};
     for (u64 field = 0; field < count; field++)
