@@ -24,7 +24,7 @@ sys.path.insert(0, ROOT)
 import hatch_build  # noqa: E402
 
 # The last versions that Python 3.9 takes. rich's own dependencies are for Markdown and source code, which sampan never shows.
-DEPENDENCIES = ("urllib3>=2.3,<2.7", "rich>=13,<16", "tomli>=2")
+DEPENDENCIES = ("rich>=13,<16", "tomli>=2")
 
 
 def build(target: str) -> None:

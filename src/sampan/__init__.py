@@ -14,11 +14,28 @@ _PUBLIC = {
     "run": "sampan.runtime.popen",
     "Popen": "sampan.runtime.popen",
     "pull": "sampan.runtime.pull",
+    "push": "sampan.runtime.push",
+    "tag": "sampan.runtime.push",
+    "search": "sampan.runtime.search",
+    "login": "sampan.runtime.login",
+    "logout": "sampan.runtime.login",
     "images": "sampan.runtime.listing",
     "inspect": "sampan.runtime.inspect",
     "SampanError": "sampan.errors",
 }
-__all__ = ["Popen", "SampanError", "images", "inspect", "pull", "run"]
+__all__ = [
+    "Popen",
+    "SampanError",
+    "images",
+    "inspect",
+    "login",
+    "logout",
+    "pull",
+    "push",
+    "run",
+    "search",
+    "tag",
+]
 
 
 def __getattr__(name: str) -> object:

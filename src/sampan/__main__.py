@@ -22,16 +22,23 @@ if TYPE_CHECKING:
 # group -> command -> (module, what it does)
 GROUPS: dict[str, dict[str, tuple[str, str]]] = {
     "images": {
-        "pull": ("sampan.cli.pull", "fetch an image from its registry and unpack it"),
+        "pull": ("sampan.cli.pull", "fetch images from their registries and unpack them"),
+        "push": ("sampan.cli.push", "send an image to a registry"),
         "images": ("sampan.cli.images", "list the images in the store"),
         "inspect": ("sampan.cli.inspect", "show what an image or a container is"),
         "history": ("sampan.cli.history", "show the steps that made an image"),
         "verify": ("sampan.cli.verify", "read an image again and compare it with its digests"),
+        "tag": ("sampan.cli.tag", "give an image of the store another name"),
         "rmi": ("sampan.cli.rmi", "remove images"),
         "load": ("sampan.cli.load", "load images from an archive or a layout"),
         "save": ("sampan.cli.save", "write images to an archive"),
         "import": ("sampan.cli.import_", "make an image of a root file system"),
         "export": ("sampan.cli.export", "write the root file system of an image"),
+    },
+    "registries": {
+        "search": ("sampan.cli.search", "look for images at a registry"),
+        "login": ("sampan.cli.login", "store a password for a registry, after asking it whether it is right"),
+        "logout": ("sampan.cli.logout", "forget the password for a registry"),
     },
     "containers": {
         "run": ("sampan.cli.run", "run a program in an image"),
@@ -44,7 +51,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
     "sampan itself": {
         "doctor": ("sampan.cli.doctor", "say what works on this machine, and why something does not"),
         "config": ("sampan.cli.config", "show the settings and where they come from"),
-        "store": ("sampan.cli.store", "look after the store: du, fsck, pins"),
+        "store": ("sampan.cli.store", "look after the store: du, gc, prune, fsck, pins, move, init, adopt"),
     },
 }
 LEVELS = {"-q": 0, "--quiet": 0, "--debug": 2}

@@ -34,6 +34,7 @@ TABLE = (
     Setting("parallel", "number", 4, "blobs fetched at the same time"),
     Setting("keep_blobs", "flag", True, "keep the compressed layers after unpacking"),
     Setting("insecure_registries", "list", (), "registries reached by plain http (loopback always is)"),
+    Setting("foreign_layers", "flag", False, "fetch layers that a registry must not keep from the addresses in their manifest"),
     Setting("runtime_dir", "path", "", "this node's short-lived files (default: sampan below XDG_RUNTIME_DIR or /tmp)"),
     Setting("programs", "path", "", "sampan's native programs (default: inside the package)"),
     Setting("authfile", "path", "", "credentials for registries (default: those of podman and docker)"),

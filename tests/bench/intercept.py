@@ -51,9 +51,7 @@ TASKS = {
     "true": "exec /bin/true",
 }
 STATIC = ("busybox find", "static Go walk")
-CHROOT = (
-    'mount --rbind /proc "$0/proc" && mount --rbind /dev "$0/dev" && mount --rbind "$2" "$0/work" && exec chroot "$0" /bin/sh -c "$1"'
-)
+CHROOT = 'mount --rbind /proc "$0/proc" && mount --rbind /dev "$0/dev" && mount --rbind "$2" "$0/work" && exec chroot "$0" /bin/sh -c "$1"'
 ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/tmp", "LC_ALL": "C.UTF-8"}
 BINDS = ("/proc", "/dev")
 
@@ -62,7 +60,12 @@ def launch_file(path: Path, program: str, tree: Path, work: Path, task: str) -> 
     """A launch file for either native program."""
     maps = [("unshare", "user,mount"), ("uid-map", str(os.getuid()), "caller", "1"), ("gid-map", str(os.getgid()), "caller", "1")]
     found = maps if program.endswith("sampan-run") else []
-    found = [*found, ("root-tree", str(tree), "ro"), *(("bind", name, name, "") for name in BINDS), ("bind", str(work), "/work", "")]
+    found = [
+        *found,
+        ("root-tree", str(tree), "ro"),
+        *(("bind", name, name, "") for name in BINDS),
+        ("bind", str(work), "/work", ""),
+    ]
     found += [("env", f"{name}={value}") for name, value in ENVIRONMENT.items()]
     path.write_bytes(encode([*found, ("exec", "/bin/sh", "-c", task)]))
     return [program, str(path)]
@@ -166,7 +169,8 @@ def memory(programs: Path, tree: Path, work: Path) -> None:
         finally:
             process.kill()
             process.wait()
-        print(f"| {name} | {sum(int(value) for value in re.findall(r'Private_\w+: +(\d+)', text))} |")
+        private = sum(int(value) for value in re.findall(r"Private_\w+: +(\d+)", text))
+        print(f"| {name} | {private} |")
     print()
 
 

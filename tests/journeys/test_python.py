@@ -72,8 +72,20 @@ def test_images_and_inspect_give_values(session, shared_sampan):
     assert sampan.pull(shared_sampan.image, session=session).tree.endswith("/rootfs")
 
 
+def test_push_and_tag_give_values(session, shared_sampan):
+    other = shared_sampan.image.replace("test/machine", "test/pushed")
+    try:
+        assert sampan.tag(shared_sampan.image, other, session=session) == other
+        pushed = sampan.push(other, session=session)
+    finally:
+        shared_sampan("rmi", other)
+    assert (pushed.reference, pushed.digest) == (other, sampan.pull(shared_sampan.image, session=session).manifest)
+    assert [tag for tag in sampan.search(other.partition("/")[0] + "/pushed", session=session) if "test/pushed" in tag.name]
+
+
 def test_nothing_else_is_exported():
-    assert sorted(sampan.__all__) == ["Popen", "SampanError", "images", "inspect", "pull", "run"]
+    values = ["images", "inspect", "login", "logout", "pull", "push", "run", "search", "tag"]
+    assert sorted(sampan.__all__) == ["Popen", "SampanError", *values]
     for name in sampan.__all__:
         assert getattr(sampan, name)
     with pytest.raises(AttributeError):

@@ -5,7 +5,7 @@
 
 An action gets the request and the right answer and spoils the latter; without `times` it does so for ever. The first rule
 that fits a path acts. `requests` keeps all that came. `login` makes it ask for a proof: `basic`, or `bearer` with a token
-server of its own below /token.
+server of its own below /token. It takes what is sent (uploads.py) and lists what it has (lists.py).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -26,41 +26,28 @@ import pytest
 
 from tests.images.build import Layout, digest_of
 from tests.peers.certificates import make_authority
-
-
-@dataclass
-class Asked:
-    method: str
-    path: str
-    headers: dict[str, str]
-
-    @property
-    def authorization(self) -> str | None:
-        return self.headers.get("authorization")
-
-    @property
-    def range(self) -> str | None:
-        return self.headers.get("range")
-
-
-@dataclass
-class Reply:
-    status: int
-    headers: dict[str, str]
-    body: bytes
-    cut_at: int | None = None
-    stall: tuple[int, float] | None = None
-    """After so many bytes, so many seconds."""
-    more: list[tuple[str, str]] = field(default_factory=list)
-    """Headers that may stand several times."""
-
+from tests.peers.lists import Lists
+from tests.peers.reply import Asked, Reply, document, empty
+from tests.peers.uploads import Uploads
 
 Action = Callable[[Asked, Reply], None]
 
 
 def status(code: int, headers: dict[str, str] | None = None, body: bytes = b"") -> Action:
+    """Instead of what was asked for, which is not done then."""
+
     def act(_: Asked, reply: Reply) -> None:
         reply.status, reply.body, reply.headers = code, body, {"Content-Length": str(len(body)), **(headers or {})}
+
+    act.instead = True
+    return act
+
+
+def lost(code: int) -> Action:
+    """What was asked for is done, but the answer is another one."""
+
+    def act(asked: Asked, reply: Reply) -> None:
+        status(code)(asked, reply)
 
     return act
 
@@ -135,8 +122,10 @@ class _Server(ThreadingHTTPServer):
 class Faulty:
     """Its content, rules and record; `host` is where it listens."""
 
-    def __init__(self, address: str = "127.0.0.1", tls: tuple[Path, Path] | None = None) -> None:
-        """`tls`: certificate and key."""
+    def __init__(
+        self, address: str = "127.0.0.1", tls: tuple[Path, Path] | None = None, client_authority: Path | None = None
+    ) -> None:
+        """`tls`: certificate and key; `client_authority`: who has to have signed the certificates of clients."""
         self.blobs: dict[str, tuple[bytes, str]] = {}
         self.tags: dict[tuple[str, str], str] = {}
         self.rules: list[Rule] = []
@@ -148,6 +137,11 @@ class Faulty:
         self.challenges: list[str] | None = None
         self.token_answer: dict[str, object] = {"expires_in": 300}
         self.authority: Path | None = None
+        self.client: tuple[Path, Path] | None = None
+        self.uploads = Uploads(self)
+        self.lists = Lists(self)
+        self.identities: set[str] = set()
+        """Identity tokens that the token server takes by POST."""
         self.tokens: list[str] = []
         """All that were given out; the registry takes those of `valid`."""
         self.valid: set[str] = set()
@@ -160,6 +154,9 @@ class Faulty:
         if tls:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(*tls)
+            if client_authority is not None:
+                context.load_verify_locations(client_authority)
+                context.verify_mode = ssl.CERT_REQUIRED
             self._server.socket = context.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
 
     def __enter__(self) -> Faulty:
@@ -202,18 +199,21 @@ class Faulty:
     def answer(self, asked: Asked) -> Reply:
         parts = urlsplit(asked.path)
         if parts.path == "/token":
-            return self._token(asked, parse_qs(parts.query))
+            return self._oauth(asked) if asked.method == "POST" else self._token(asked, parse_qs(parts.query))
         if self.login and not self._is_allowed(asked):
-            reply = _document(401, {"errors": [{"code": "UNAUTHORIZED", "message": "authentication required"}]})
+            reply = document(401, {"errors": [{"code": "UNAUTHORIZED", "message": "authentication required"}]})
             reply.more = [("WWW-Authenticate", text) for text in self.challenges or [self._challenge(parts.path)]]
             return reply
         words = parts.path.split("/")
         if parts.path == "/v2/":
-            return _document(200, {})
+            return document(200, {})
+        special = self.uploads.answer(asked) or self.lists.answer(asked)
+        if special is not None:
+            return special
         name, kind, which = "/".join(words[2:-2]), words[-2], words[-1]
         digest = self.tags.get((name, which), which) if kind == "manifests" else which
-        if digest not in self.blobs:
-            return _document(
+        if digest not in self.blobs or (kind == "blobs" and not self.uploads.is_owner(name, digest)):
+            return document(
                 404, {"errors": [{"code": "MANIFEST_UNKNOWN" if kind == "manifests" else "BLOB_UNKNOWN", "message": "unknown"}]}
             )
         data, media_type = self.blobs[digest]
@@ -231,7 +231,9 @@ class Faulty:
     def _challenge(self, path: str) -> str:
         if self.login == "basic":
             return 'Basic realm="test"'
-        scope = "" if path == "/v2/" else f',scope="repository:{"/".join(path.split("/")[2:-2])}:pull"'
+        name = path.partition("/uploads/")[0].rpartition("/")[0] if "/uploads/" in path else "/".join(path.split("/")[:-2])
+        actions = "pull,push" if "/uploads/" in path else "pull"
+        scope = "" if path == "/v2/" else f',scope="repository:{name.removeprefix("/v2/")}:{actions}"'
         return f'Bearer realm="{self.url}/token",service="faulty"{scope}'
 
     def _is_allowed(self, asked: Asked) -> bool:
@@ -247,24 +249,42 @@ class Faulty:
     def _token(self, asked: Asked, query: dict[str, list[str]]) -> Reply:
         if asked.authorization is not None:
             if self._user(asked.authorization.partition(" ")[2]) is None:
-                return _document(401, {"errors": [{"code": "UNAUTHORIZED"}]})
+                return document(401, {"errors": [{"code": "UNAUTHORIZED"}]})
         elif not self.anonymous:
-            return _document(401, {"errors": [{"code": "UNAUTHORIZED"}]})
+            return document(401, {"errors": [{"code": "UNAUTHORIZED"}]})
         with self._lock:
             token = f"token-{len(self.tokens)}"
             self.tokens.append(token)
         self.valid.add(token)
-        return _document(200, {"token": token, **self.token_answer})
+        return document(200, {"token": token, **self.token_answer})
+
+    def _oauth(self, asked: Asked) -> Reply:
+        form = parse_qs(asked.body.decode())
+        if form.get("grant_type") != ["refresh_token"] or form["refresh_token"][0] not in self.identities:
+            return document(400, {"error": "invalid_grant"})
+        with self._lock:
+            token = f"token-{len(self.tokens)}"
+            self.tokens.append(token)
+        self.valid.add(token)
+        return document(200, {"access_token": token, **self.token_answer})
 
     # Sending them, spoiled.
 
-    def _spoil(self, asked: Asked, reply: Reply) -> None:
+    def _rule(self, asked: Asked) -> Action | None:
+        """What spoils this answer, if anything does."""
         with self._lock:
             rule = next((r for r in self.rules if r.left != 0 and r.part in f"{asked.method} {asked.path}"), None)
             if rule is not None and rule.left is not None:
                 rule.left -= 1
-        if rule is not None:
-            rule.action(asked, reply)
+            return rule.action if rule is not None else None
+
+    def reply(self, asked: Asked) -> Reply:
+        action = self._rule(asked)
+        has_effect = asked.method not in ("GET", "HEAD")
+        reply = empty(500) if has_effect and getattr(action, "instead", False) else self.answer(asked)
+        if action is not None:
+            action(asked, reply)
+        return reply
 
     def _handler(self):
         outer = self
@@ -275,16 +295,26 @@ class Faulty:
 
             def do_GET(self) -> None:
                 asked = Asked(self.command, self.path, {name.lower(): value for name, value in self.headers.items()})
+                length = int(self.headers.get("Content-Length") or 0)
                 with outer._lock:
                     outer.requests.append(asked)
-                reply = outer.answer(asked)
-                outer._spoil(asked, reply)
+                    kept = outer.uploads.cut_of(asked, length)
+                asked.body = self.rfile.read(length if kept is None else kept)
+                if kept is not None or len(asked.body) < length:  # we break off, or the client did
+                    outer.uploads.receive(asked)
+                    self.close_connection = True
+                    try:
+                        socket.socket.shutdown(self.connection, socket.SHUT_RDWR)
+                    except OSError:
+                        pass
+                    return
+                reply = outer.reply(asked)
                 try:
                     self._send(reply)
                 except OSError:
                     self.close_connection = True
 
-            do_HEAD = do_GET
+            do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_GET
 
             def _send(self, reply: Reply) -> None:
                 self.send_response(reply.status)
@@ -311,11 +341,6 @@ class Faulty:
                 pass
 
         return Handler
-
-
-def _document(code: int, document: object) -> Reply:
-    data = json.dumps(document).encode()
-    return Reply(code, {"Content-Type": "application/json", "Content-Length": str(len(data))}, data)
 
 
 @pytest.fixture

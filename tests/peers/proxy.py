@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import select
 import socket
+import ssl
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
@@ -13,10 +15,15 @@ import pytest
 class Proxy:
     """`asked` keeps request lines and Proxy-Authorization; `status` other than 200 refuses all."""
 
-    def __init__(self) -> None:
+    def __init__(self, tls: tuple[Path, Path] | None = None) -> None:
+        """`tls`: certificate and key of a proxy that is itself spoken to over TLS."""
         self.asked: list[tuple[str, str | None]] = []
         self.status = 200
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        if tls:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*tls)
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
         self.host = f"127.0.0.1:{self._server.server_address[1]}"
 
     def __enter__(self) -> Proxy:
@@ -50,7 +57,9 @@ class Proxy:
 
 def _pass_on(one: socket.socket, other: socket.socket) -> None:
     while True:
-        for ready in select.select([one, other], [], [])[0]:
+        # TLS may hold bytes that the socket no longer shows.
+        waiting = [one] if isinstance(one, ssl.SSLSocket) and one.pending() else select.select([one, other], [], [])[0]
+        for ready in waiting:
             data = ready.recv(65536)
             if not data:
                 return

@@ -42,6 +42,7 @@ def make_client(tmp_path, notice, clock):
         home.mkdir(exist_ok=True)
         variables = {"HOME": str(home), "XDG_RUNTIME_DIR": str(home / "run"), **environ}
         chosen = {"SAMPAN_INSECURE_REGISTRIES": insecure, "SAMPAN_AUTHFILE": authfile}
+        chosen.update((name, value) for name, value in environ.items() if name.startswith("SAMPAN_"))
         settings = load({"HOME": str(home), **{name: value for name, value in chosen.items() if value}}, "/nonexistent")
         clients.append(Client(settings, notice, environ=variables, limits=limits or Limits(connect=5, silence=5), clock=clock))
         return clients[-1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -223,13 +224,14 @@ def test_nobody_is_let_in(served, client):
     assert f"sampan login {served.host}" in caught.value.hint
 
 
-def test_the_reason_why_credentials_were_not_sent(served, make_client, tmp_path):
+def test_the_reason_why_credentials_were_not_sent(served, make_client, tmp_path, notice):
     served.anonymous = False
     file = tmp_path / "auth.json"
     file.write_text(json.dumps({"auths": {}, "credHelpers": {served.host: "pass"}}))
     with pytest.raises(Unauthorized) as caught:
-        make_client(authfile=str(file)).manifest(reference(served.host))
-    assert f"{file} leaves passwords to docker-credential-pass" in caught.value.hint
+        make_client(authfile=str(file), PATH=str(tmp_path)).manifest(reference(served.host))
+    assert f"{file} leaves passwords to a program: docker-credential-pass is not installed" in caught.value.hint
+    assert len(notice.warnings) == 1
 
 
 def test_another_host_may_give_the_tokens(served, elsewhere, login, notice):
@@ -281,3 +283,93 @@ def test_secrets_are_in_no_notice_and_no_error(served, login, notice, layout):
     told = " ".join([*notice.warnings, *notice.debugged, *notice.said, str(caught.value), repr(caught.value)])
     assert "secret" not in told
     assert not any(token in told for token in served.tokens)
+
+
+@pytest.fixture
+def with_identity(make_client, tmp_path):
+    """A client with an identity token for a registry."""
+
+    def make(host, identity, user="0000"):
+        file = tmp_path / "auth.json"
+        encoded = base64.b64encode(f"{user}:".encode()).decode()
+        file.write_text(json.dumps({"auths": {host: {"auth": encoded, "identitytoken": identity}}}))
+        return make_client(authfile=str(file))
+
+    return make
+
+
+def test_an_identity_token_is_changed_for_a_token_by_post(served, with_identity):
+    served.identities = {"refresh me+"}
+    served.anonymous = False
+    with_identity(served.host, "refresh me+").manifest(reference(served.host))
+    (asked,) = served.asked("/token")
+    assert (asked.method, asked.path, asked.authorization) == ("POST", "/token", None)
+    assert asked.body == (
+        b"grant_type=refresh_token&service=faulty&client_id=sampan&scope=repository%3Ax%3Apull&refresh_token=refresh+me%2B"
+    )
+
+
+@pytest.mark.parametrize("code", [404, 405])
+def test_a_token_server_without_post_gets_it_as_a_password(served, with_identity, code):
+    served.on("POST /token", status(code))
+    served.users = {"0000": "idt"}
+    served.anonymous = False
+    with_identity(served.host, "idt").manifest(reference(served.host))
+    assert [one.method for one in served.asked("/token")] == ["POST", "GET"]
+
+
+def test_an_identity_token_that_is_refused(served, with_identity, notice):
+    client = with_identity(served.host, "old")
+    client.manifest(reference(served.host))
+    assert notice.warnings == ['the registry refused the identity token of "0000" (401); going on without it']
+    served.anonymous = False
+    with pytest.raises(Unauthorized, match='refused the identity token of "0000"') as caught:
+        with_identity(served.host, "old").manifest(reference(served.host))
+    assert "the identity token came from" in caught.value.hint
+
+
+def test_a_token_that_the_registry_does_not_take_at_once(served, client):
+    """As when the clocks of registry and token server differ."""
+    served.on("/token", lambda asked, reply: served.valid.clear())
+    served.challenges = [f'Bearer realm="{served.url}/token",service="s",error="invalid_token"']
+    with pytest.raises(Unauthorized, match=r"does not take the token that its token server has just given") as caught:
+        client.manifest(reference(served.host))
+    assert "clocks" in caught.value.hint
+    assert len(served.tokens) == 1
+
+
+def test_what_is_denied_to_a_login_is_tried_without(served, login, notice, layout):
+    """GHCR denies public images to tokens that are not for them."""
+
+    def deny(asked, reply):
+        if asked.authorization == "Bearer token-0":
+            refused(403, "DENIED", "requested access to the resource is denied")(asked, reply)
+
+    served.on("/v2/x/", deny)
+    client = login(served.host)
+    client.manifest(reference(served.host))
+    assert b"".join(client.blob(reference(served.host), big_layer(layout))) == BIG
+    assert [sentence.partition(" denies ")[2].partition(" to the login")[0] for sentence in notice.warnings] == [
+        f"{served.host}/x"
+    ]
+    assert kinds(served)[-1] == ("blob", "Bearer")
+
+
+@pytest.mark.parametrize("scheme", ["basic", "bearer"])
+def test_what_is_denied_to_everybody(served, login, scheme):
+    served.login = scheme
+    served.on("/v2/x/", lambda asked, reply: asked.authorization and refused(403, "DENIED", "no")(asked, reply))
+    served.anonymous = False
+    with pytest.raises(Unauthorized, match=r"denies access to .*/x \(403\): no"):
+        login(served.host).manifest(reference(served.host))
+
+
+@pytest.mark.parametrize("scheme", ["basic", "bearer"])
+def test_check_login(served, client, scheme):
+    served.login = scheme
+    assert client.check_login(served.host, "", "ana", "secret")
+    with pytest.raises(Unauthorized, match=r'refused the password of "ana" \(401\)') as caught:
+        client.check_login(served.host, "", "ana", "hunter2")
+    assert "hunter2" not in f"{caught.value.sentence}{caught.value.hint}"
+    served.login = None
+    assert not client.check_login(served.host, "", "ana", "x")

@@ -10,11 +10,15 @@ import pytest
 
 from sampan.errors import NotAtRegistry, Unauthorized, Unreachable
 from sampan.oci.config import ImageConfig
+from sampan.oci.descriptor import Descriptor
+from sampan.oci.digest import sha256_of
 from sampan.oci.document import read_document
 from sampan.oci.manifest import Index, parse_manifest
+from sampan.oci.mediatypes import OCI_MANIFEST
 from sampan.oci.platform import Platform, Wanted
 from sampan.oci.reference import Reference
 from sampan.oci.select import select
+from sampan.registry import upload
 from tests.peers.docker_registry import PASSWORD, USER, seed
 from tests.peers.recorded import RecordedTask
 from tests.registry.conftest import BIG
@@ -171,3 +175,67 @@ def test_a_download_continues_where_another_process_stopped(seeded, client, layo
         file.seek(0)
         assert file.read() == BIG
     assert (task.amounts[0], sum(task.amounts)) == (1_000_000, len(BIG))
+
+
+def pieces(start):
+    return (BIG[at : at + 100_000] for at in range(start, len(BIG), 100_000))
+
+
+def test_chunks_are_taken(seeded, client, monkeypatch):
+    """As after a 413 of something in between."""
+    monkeypatch.setattr(upload._Session, "_put", lambda *_: False)
+    monkeypatch.setattr(upload, "CHUNK", 1_000_000)
+    descriptor = Descriptor("x", sha256_of(BIG + b"chunks"), len(BIG) + 6)
+    target = client.target(Reference.parse(f"{seeded.host}/sent/chunks:1"))
+    content = BIG + b"chunks"
+    target.send_blob(descriptor, lambda start: (content[start:],))
+    assert target.has_blob(descriptor.digest)
+    assert b"".join(client.blob(Reference.parse(f"{seeded.host}/sent/chunks:1"), descriptor)) == content
+
+
+def test_a_broken_upload_goes_on_by_the_registrys_word(seeded, client, monkeypatch):
+    content = BIG + b"broken"
+    descriptor = Descriptor("x", sha256_of(content), len(content))
+    breaks = [1_500_000]
+
+    def read(start):
+        for at in range(start, len(content), 100_000):
+            if breaks and at >= breaks[0]:
+                breaks.pop()
+                raise ConnectionResetError  # as if the line had gone while it was sent
+            yield content[at : at + 100_000]
+
+    target = client.target(Reference.parse(f"{seeded.host}/sent/broken:1"))
+    target.send_blob(descriptor, read)
+    assert target.has_blob(descriptor.digest)
+
+
+def test_mounts_with_tokens(seeded, token_registry, make_client, tmp_path):
+    client = make_client(authfile=login(tmp_path, token_registry.host))
+    layer = parse_manifest(client.manifest(Reference.parse(f"{token_registry.host}/tools:1")).content, "x").layers[1]
+    target = client.target(Reference.parse(f"{token_registry.host}/private/mounted:1"))
+    assert not target.has_blob(layer.digest)
+    assert target.mount(layer.digest, "tools")
+    assert target.has_blob(layer.digest)
+    assert not target.mount(layer.digest, "nothing/here")
+
+
+def test_a_subject_is_noted_by_a_tag(seeded, client):
+    """This registry has no referrers."""
+    name = Reference.parse(f"{seeded.host}/tools:1")
+    fetched = client.manifest(name)
+    target = client.target(name)
+    config = Descriptor("x", sha256_of(b"{}"), 2)
+    target.send_blob(config, lambda _: (b"{}",))
+    subject = {"mediaType": fetched.media_type, "digest": str(fetched.digest), "size": len(fetched.content)}
+    content = json.dumps({
+        "schemaVersion": 2, "mediaType": OCI_MANIFEST, "layers": [], "subject": subject, "artifactType": "text/test",
+        "config": {"mediaType": "application/vnd.oci.image.config.v1+json", "digest": str(config.digest), "size": 2},
+    }).encode()  # fmt: skip
+    target.send_manifest(str(sha256_of(content)), content, OCI_MANIFEST)
+    assert [one.digest for one in client.referrers(name, fetched.digest, "text/test")] == [sha256_of(content)]
+
+
+def test_tags_and_images_are_listed(seeded, client):
+    assert "1" in client.tags(Reference.parse(f"{seeded.host}/tools"))
+    assert f"{seeded.host}/deep/er/tools" in [one.name for one in client.search(seeded.host, "deep", 10)]

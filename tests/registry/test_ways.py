@@ -9,8 +9,9 @@ import pytest
 
 from sampan.errors import BadSetting, Unreachable
 from tests.peers.certificates import make_authority
-from tests.peers.faulty import Faulty, status
-from tests.registry.conftest import reference
+from tests.peers.faulty import Faulty, cut, status
+from tests.peers.proxy import Proxy
+from tests.registry.conftest import BIG, big_layer, reference
 
 pytestmark = pytest.mark.client
 
@@ -120,6 +121,24 @@ def test_a_tunnel_through_a_proxy(tls_faulty, layout, make_client, proxy):
     ((line, proof),) = proxy.asked
     assert (line.split()[:2], proof) == (["CONNECT", f"registry.test:{tls_faulty.port}"], "Basic bWU6cEBzcw==")
     assert all("proxy-authorization" not in one.headers for one in tls_faulty.requests)
+
+
+@pytest.mark.parametrize("cut_at", [None, 1_000_000])
+def test_a_tunnel_through_a_proxy_that_speaks_tls_itself(tls_faulty, layout, make_client, tmp_path, cut_at):
+    """TLS inside TLS."""
+    ours = tmp_path / "proxy"
+    ours.mkdir()
+    authority, certificate, key = make_authority(ours)
+    both = tmp_path / "both.pem"
+    both.write_bytes(authority.read_bytes() + tls_faulty.authority.read_bytes())
+    tls_faulty.add(layout)
+    if cut_at:
+        tls_faulty.on("/blobs/", cut(cut_at), times=1)
+    with Proxy(tls=(certificate, key)) as proxy:
+        client = make_client(SSL_CERT_FILE=str(both), https_proxy=f"https://me:pw@localhost:{proxy.host.rpartition(':')[2]}")
+        name = reference(f"registry.test:{tls_faulty.port}")
+        assert b"".join(client.blob(name, big_layer(layout))) == BIG
+    assert proxy.asked[0] == (f"CONNECT registry.test:{tls_faulty.port} HTTP/1.1", "Basic bWU6cHc=")
 
 
 def test_plain_http_through_a_proxy(faulty, layout, make_client):

@@ -8,6 +8,7 @@ import json
 import pytest
 
 from sampan.errors import BadSetting
+from sampan.registry import credential_helper
 from sampan.registry.credentials import Credentials
 
 pytestmark = pytest.mark.client
@@ -135,19 +136,102 @@ def test_a_broken_or_missing_authfile_is_an_error(home, notice):
             Credentials(home.environ, str(home.path / name), notice).find("q.io", "x")
 
 
-def test_what_is_kept_elsewhere_is_told(home, notice):
+@pytest.fixture
+def helper(home):
+    """Makes programs docker-credential-NAME that note what they are asked, and answer as told."""
+    programs = home.path / "bin"
+    programs.mkdir()
+    home.environ = {**home.environ, "PATH": f"{programs}:/usr/bin:/bin"}
+
+    def make(name, answer, status=0, pause=0):
+        program = programs / f"docker-credential-{name}"
+        program.write_text(
+            f'#!/bin/sh\ncat >{programs}/{name}.stdin\necho "$1" >>{programs}/{name}.verbs\nsleep {pause}\n'
+            f"cat <<'END'\n{answer}\nEND\nexit {status}\n"
+        )
+        program.chmod(0o755)
+
+    make.asked = lambda name: (programs / f"{name}.stdin").read_text()
+    make.times = lambda name: len((programs / f"{name}.verbs").read_text().split())
+    return make
+
+
+def answer(user, secret):
+    return json.dumps({"ServerURL": "x", "Username": user, "Secret": secret})
+
+
+def test_helpers_come_before_what_the_file_holds_itself(home, helper, notice):
+    helper("one", answer("one", "pw"))
+    helper("all", answer("all", "pw"))
     home.write(
         ".docker/config.json",
         {
-            "auths": {"a.io": {"identitytoken": "t", **auth("x")}, "s.io": {}},
-            "credHelpers": {"b.io": "pass"},
-            "credsStore": "desktop",
+            "auths": {host: auth("file") for host in ("a.io", "b.io", "c.io/x")},
+            "credHelpers": {"a.io": "one"},
+            "credsStore": "all",
         },
     )
     found = Credentials(home.environ, "", notice)
-    assert [found.find(domain, "x") for domain in ("a.io", "b.io", "s.io")] == [None, None, None]
-    assert "identity token" in found.kept_elsewhere("a.io", "x")
-    assert "docker-credential-pass" in found.kept_elsewhere("b.io", "x")
-    assert "docker-credential-desktop" in found.kept_elsewhere("s.io", "x")
-    home.write(".docker/config.json", {"auths": {}})
-    assert Credentials(home.environ, "", notice).kept_elsewhere("a.io", "x") is None
+    assert [(found.find(host, "x").user, found.find(host, "x").origin) for host in ("a.io", "b.io", "c.io")] == [
+        ("one", "docker-credential-one"), ("all", "docker-credential-all"), ("all", "docker-credential-all"),
+    ]  # fmt: skip
+    assert (helper.asked("one"), helper.asked("all")) == ("a.io", "c.io")
+    found.find("a.io", "y")
+    assert (helper.times("one"), helper.times("all")) == (1, 2)
+    assert notice.warnings == []
+
+
+def test_a_helper_is_asked_by_the_configured_key(home, helper, notice):
+    helper("one", answer("me", "pw"))
+    home.write(".docker/config.json", {"credHelpers": {"https://q.io/v1/": "one"}})
+    assert Credentials(home.environ, "", notice).find("q.io", "x").user == "me"
+    assert helper.asked("one") == "https://q.io/v1/"
+    home.write(".docker/config.json", {"credsStore": "one"})
+    assert Credentials(home.environ, "", notice).find("docker.io", "library/x").user == "me"
+    assert helper.asked("one") == "https://index.docker.io/v1/"
+
+
+def test_a_helper_that_has_nothing_is_no_failure(home, helper, notice):
+    helper("one", "credentials not found in native keychain", status=1)
+    home.write(".docker/config.json", {"auths": {"q.io": auth("file")}, "credHelpers": {"q.io": "one"}, "credsStore": "one"})
+    home.write(".dockercfg", {"r.io": auth("old")})
+    found = Credentials(home.environ, "", notice)
+    assert (found.find("q.io", "x").user, found.find("r.io", "x").user, found.find("s.io", "x")) == ("file", "old", None)
+    assert (notice.warnings, found.hindrance("q.io")) == ([], None)
+
+
+def test_identity_tokens(home, helper, notice):
+    helper("azure", answer("<token>", "idt"))
+    home.write(
+        ".docker/config.json",
+        {"auths": {"a.io": {"identitytoken": "t", **auth("0000", "")}}, "credHelpers": {"b.io": "azure"}},
+    )
+    found = Credentials(home.environ, "", notice)
+    assert [(one.user, one.password, one.identity) for one in (found.find(host, "x") for host in ("a.io", "b.io"))] == [
+        ("0000", "", "t"),
+        ("", "", "idt"),
+    ]
+    assert "idt" not in repr(found.find("b.io", "x"))
+
+
+@pytest.mark.parametrize(
+    ("name", "made", "words"),
+    [
+        ("missing", None, "docker-credential-missing is not installed"),
+        ("../x", None, "'../x' is no name of a credential helper"),
+        ("bad", ("not json", 0, 0), "the answer of docker-credential-bad is not the JSON it should be"),
+        ("bad", ("locked", 1, 0), "docker-credential-bad failed: locked"),
+        ("bad", ("", 3, 0), "docker-credential-bad failed: status 3"),
+        ("slow", ("", 0, 5), "docker-credential-slow did not answer within 0 s"),
+    ],
+)
+def test_a_helper_that_fails_costs_a_warning_and_is_named_later(home, helper, notice, monkeypatch, name, made, words):
+    monkeypatch.setattr(credential_helper.get, "__defaults__", (0.3,))
+    if made:
+        helper(name, *made)
+    home.write(".docker/config.json", {"auths": {"q.io/a": auth("file")}, "credHelpers": {"q.io": name}})
+    found = Credentials(home.environ, "", notice)
+    assert (found.find("q.io", "a").user, found.find("q.io", "b")) == ("file", None)
+    assert len(notice.warnings) == 1
+    assert words in notice.warnings[0]
+    assert words in found.hindrance("q.io")

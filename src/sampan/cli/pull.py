@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sampan.options.table import VALUE, Argument, Command, Option
-from sampan.runtime.pull import pull
-from sampan.terminal.output import result
+from sampan.cli.authfile import AUTHFILE, session_for_registries
+from sampan.errors import SampanError, UsageError
+from sampan.options.table import FLAG, VALUE, Argument, Command, Option
+from sampan.runtime.pull import pull, tags_of
+from sampan.terminal.output import result, say_error
 
 if TYPE_CHECKING:
     from sampan.cli.context import Context
@@ -14,19 +16,47 @@ if TYPE_CHECKING:
 
 COMMAND = Command(
     "pull",
-    "fetch an image from its registry and unpack it",
-    (Option("--platform", VALUE, "the image for this platform", "OS/ARCH[/VARIANT]"),),
-    (Argument("IMAGE", "1", "a reference such as debian:12 or quay.io/org/tool@sha256:..."),),
-    description="Every byte is verified. Layers and trees that are in the store already are not fetched or unpacked again.",
+    "fetch images from their registries and unpack them",
+    (
+        Option("--platform", VALUE, "the image for this platform", "OS/ARCH[/VARIANT]"),
+        Option("--all-platforms", FLAG, "fetch what the index has for other platforms too, without unpacking it"),
+        Option("-a --all-tags", FLAG, "all tags of the names"),
+        Option("--offline", FLAG, "ask no registry: the images have to be in the store"),
+        AUTHFILE,
+    ),
+    (Argument("IMAGE", "+", "references such as debian:12 or quay.io/org/tool@sha256:..."),),
+    description="Every byte is verified. Layers and trees that are in the store already are not fetched or unpacked again. "
+    "Of several images one that fails does not hold up the others.",
     examples=(
         ("sampan pull debian:12", "from Docker Hub"),
-        ("sampan pull localhost:5000/tools:1", "from a registry of your own"),
+        ("sampan pull localhost:5000/tools:1 quay.io/biocontainers/samtools:1.9", "several, from wherever they are"),
+        ("sampan pull --all-tags localhost:5000/tools", "every tag of a name"),
     ),
 )
 
 
 def main(parsed: Parsed, context: Context) -> int:
-    """Print the reference with the digest of the manifest."""
-    image = pull(str(parsed.values["image"]), session=context.session(), platform=parsed.text("platform"))
-    result(f"{image.reference.partition('@')[0]}@{image.manifest}\n")
-    return 0
+    """Print each reference with the digest of its manifest."""
+    if parsed.flag("offline") and parsed.flag("all_tags"):
+        raise UsageError("--all-tags asks the registry, and --offline forbids it", "name the tags, or leave one of them away")
+    session = session_for_registries(context, parsed)
+    images = parsed.texts("image")
+    names = [name for image in images for name in tags_of(image, session=session)] if parsed.flag("all_tags") else list(images)
+    status = 0
+    for name in names:
+        try:
+            image = pull(
+                name,
+                session=session,
+                platform=parsed.text("platform"),
+                all_platforms=parsed.flag("all_platforms"),
+                offline=parsed.flag("offline"),
+            )
+            result(f"{image.reference.partition('@')[0]}@{image.manifest}\n")
+        except SampanError as error:
+            if len(names) == 1:
+                raise
+            context.progress.stop()
+            say_error(error)
+            status = error.exit_code
+    return status

@@ -1,4 +1,8 @@
-"""From a reference to one image for one platform: index, manifest and configuration, fetched and checked."""
+"""From a reference to one image for one platform: index, manifest and configuration, fetched and checked.
+
+What the store has already is not fetched: for a tag that was pulled before the registry is only asked (by HEAD, which counts
+for no limit) whether it still means the same.
+"""
 
 from __future__ import annotations
 
@@ -7,18 +11,22 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sampan.errors import NotAtRegistry, ProtocolError
+from sampan.layers.decompress import means
 from sampan.oci.config import ImageConfig
 from sampan.oci.document import read_document
 from sampan.oci.manifest import Index, Manifest, parse_manifest
 from sampan.oci.mediatypes import check_layer_type
 from sampan.oci.platform import Platform, Wanted, host_platform
 from sampan.oci.select import select
+from sampan.registry.client import FetchedManifest
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sampan.oci.descriptor import Descriptor
     from sampan.oci.digest import Digest
     from sampan.oci.reference import Reference
-    from sampan.registry.client import Client, FetchedManifest
+    from sampan.registry.client import Client
 
 
 @dataclass(frozen=True)
@@ -54,27 +62,39 @@ def wanted_platform(text: str | None) -> Wanted:
     return Wanted(Platform.parse(text, host), strict=True) if text else Wanted(host)
 
 
-def resolve(client: Client, reference: Reference, wanted: Wanted) -> Resolved:
+class Stored:
+    """What the store has: small blobs by their digests, and whether a reference was pulled before."""
+
+    def __init__(self, find: Callable[[Digest], bytes | None], *, is_known: bool = False) -> None:
+        """`find` gives a verified blob or `None`."""
+        self.find = find
+        self.is_known = is_known
+
+
+NOTHING_STORED = Stored(lambda _: None)
+
+
+def resolve(client: Client, reference: Reference, wanted: Wanted, stored: Stored = NOTHING_STORED) -> Resolved:
     """Ask the registry what a reference is on a platform.
 
     Raises `NotAtRegistry` that lists the platforms there are, `UnsupportedContent` for what is no image, and what the
     client raises.
     """
     what = reference.familiar
-    fetched = client.manifest(reference)
+    fetched = _top(client, reference, stored)
     document = parse_manifest(fetched.content, what, content_type=fetched.media_type)
     index = None
     if isinstance(document, Index):
         index = fetched
-        chosen = select(document, wanted, lambda entry: _nested(client, reference, entry), what)
-        fetched = client.manifest(reference.with_digest(chosen.digest))
+        chosen = select(document, wanted, lambda entry: _nested(client, reference, entry, stored), what, zstd=_reads_zstd())
+        fetched = _by_digest(client, reference.with_digest(chosen.digest), stored, chosen.media_type)
         document = parse_manifest(fetched.content, what, expected=chosen.media_type)
     if not isinstance(document, Manifest):
         raise ProtocolError(f"{what} leads to an index where its index says that there is an image")
     document.check_runnable(what)
     for layer in document.layers:
         check_layer_type(layer.media_type, what)
-    config_bytes = client.small_blob(reference, document.config)
+    config_bytes = stored.find(document.config.digest) or client.small_blob(reference, document.config)
     config = ImageConfig.from_document(
         read_document(config_bytes, f"the configuration of {what}"), f"the configuration of {what}"
     )
@@ -83,8 +103,31 @@ def resolve(client: Client, reference: Reference, wanted: Wanted) -> Resolved:
     return found
 
 
-def _nested(client: Client, reference: Reference, entry: Descriptor) -> Manifest | Index:
-    fetched = client.manifest(reference.with_digest(entry.digest))
+def _top(client: Client, reference: Reference, stored: Stored) -> FetchedManifest:
+    """What the reference itself leads to."""
+    if reference.digest is not None:
+        return _by_digest(client, reference, stored, "")
+    if stored.is_known:
+        told = client.head_manifest(reference)
+        content = stored.find(told.digest)
+        if content is not None:
+            return FetchedManifest(told.media_type, content, told.digest)
+    return client.manifest(reference)
+
+
+def _by_digest(client: Client, reference: Reference, stored: Stored, media_type: str) -> FetchedManifest:
+    content = stored.find(reference.digest) if reference.digest is not None else None
+    if content is None or reference.digest is None:
+        return client.manifest(reference)
+    return FetchedManifest(media_type, content, reference.digest)
+
+
+def _reads_zstd() -> bool:
+    return all(decoder for compression, decoder, _ in means() if compression == "zstd")
+
+
+def _nested(client: Client, reference: Reference, entry: Descriptor, stored: Stored) -> Manifest | Index:
+    fetched = _by_digest(client, reference.with_digest(entry.digest), stored, entry.media_type)
     return parse_manifest(fetched.content, reference.familiar, expected=entry.media_type)
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from sampan.errors import ProtocolError
 from sampan.oci.digest import Digest
 from sampan.oci.document import map_of, number_of, text_map_of, text_of, texts_of
 from sampan.oci.platform import Platform
 
+TYPE_CHECKING = False  # `typing` costs 6 ms; type checkers know this name
 if TYPE_CHECKING:
     from collections.abc import Mapping
 

@@ -90,6 +90,11 @@ def check_layer_type(media_type: str, what: str) -> str:
     return compression
 
 
+def is_foreign(media_type: str) -> bool:
+    """Whether a layer is one that registries must not keep; its manifest says where it lies."""
+    return ".nondistributable." in media_type or ".rootfs.foreign." in media_type
+
+
 def artifact_kind(media_type: str) -> str:
     """Words for what an artifact's config or artifact type stands for."""
     return _ARTIFACTS.get(media_type) or f"an artifact of the type {printable(media_type[:100])!r}"

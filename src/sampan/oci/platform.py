@@ -8,12 +8,12 @@ as everywhere else. The default of an architecture's variant is written out for 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from sampan.errors import UsageError, printable
 from sampan.oci.digest import only
 from sampan.oci.document import text_of
 
+TYPE_CHECKING = False  # `typing` costs 6 ms; type checkers know this name
 if TYPE_CHECKING:
     from collections.abc import Iterable
 

@@ -2,6 +2,9 @@
 
 The best fitting entry wins, wherever it stands; of equal ones the first. Attestations and artifacts are passed over. An
 entry without a platform is the last resort: its configuration has to tell whether it fits, and the caller asks it.
+
+Some indexes have each image twice, compressed with gzip and, marked by an annotation, with zstd: the latter is smaller and
+faster to unpack, so it is taken where it can be read, and not where it cannot.
 """
 
 from __future__ import annotations
@@ -20,16 +23,20 @@ if TYPE_CHECKING:
     from sampan.oci.digest import Digest
     from sampan.oci.manifest import ManifestOrIndex
 
+ZSTD = "io.github.containers.compression.zstd"
 MAX_NESTING = 4
 MAX_INDEXES = 64
 
 
-def select(index: Index, wanted: Wanted, fetch: Callable[[Descriptor], ManifestOrIndex], what: str) -> Descriptor:
+def select(
+    index: Index, wanted: Wanted, fetch: Callable[[Descriptor], ManifestOrIndex], what: str, *, zstd: bool = True
+) -> Descriptor:
     """The descriptor of the manifest that fits best; `fetch` gives the verified document of a nested index.
 
-    Raises `NotAtRegistry` that lists what there is, `ProtocolError` for indexes nested too deeply.
+    `zstd`: whether layers compressed with it can be read. Raises `NotAtRegistry` that lists what there is, `ProtocolError`
+    for indexes nested too deeply.
     """
-    best: tuple[int, Descriptor] | None = None
+    best: tuple[tuple[int, bool], Descriptor] | None = None
     unlabelled: Descriptor | None = None
     offered: list[Platform] = []
     for entry in _walk(index, fetch, what):
@@ -37,8 +44,11 @@ def select(index: Index, wanted: Wanted, fetch: Callable[[Descriptor], ManifestO
             unlabelled = unlabelled or entry
             continue
         offered.append(entry.platform)
-        rank = wanted.rank(entry.platform)
-        if rank is not None and (best is None or rank < best[0]):
+        fit = wanted.rank(entry.platform)
+        if fit is None:
+            continue
+        rank = (fit, ((entry.annotations or {}).get(ZSTD) == "true") != zstd)
+        if best is None or rank < best[0]:
             best = (rank, entry)
     if best is not None:
         return best[1]

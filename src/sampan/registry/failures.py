@@ -1,14 +1,9 @@
-"""What went wrong, in words: exceptions of urllib3 and refusals by status, sorted into those that may pass and the rest."""
+"""What went wrong, in words: exceptions of connections and refusals by status, sorted into those that may pass and the rest."""
 
 from __future__ import annotations
 
 import errno
 import socket
-import ssl
-from http.client import BadStatusLine, RemoteDisconnected
-from typing import TYPE_CHECKING
-
-from urllib3 import exceptions
 
 from sampan.errors import (
     NotAtRegistry,
@@ -19,9 +14,13 @@ from sampan.errors import (
     Unreachable,
     printable,
 )
-from sampan.registry.pacing import STATUS_PAUSE, Limits, Transient, retry_after, spoken
-from sampan.registry.tls import certificate_fault
+from sampan.registry.connections import ConnectTimeout, ProxyFault
+from sampan.registry.http1 import Malformed, Unsendable
+from sampan.registry.pacing import STATUS_PAUSE, Limits, Transient, retry_after, retry_after_in, spoken
+from sampan.registry.remarks import amount_in
+from sampan.registry.tls import tls_fault
 
+TYPE_CHECKING = False  # `typing` costs 6 ms; type checkers know this name
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -38,49 +37,27 @@ _GONE = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EHOSTDOWN)
 
 
 def connection_failure(error: BaseException, host: str, limits: Limits) -> Exception:
-    """The exception to raise for one of urllib3: `Transient`, or an error that trying again would not mend."""
-    causes = _causes(error)
-    for cause in causes:
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return Unreachable(*certificate_fault(cause, host))
-        if isinstance(cause, exceptions.ProxyError):
-            return _proxy_failure(causes, host)
-    for cause in causes:
-        if isinstance(cause, socket.gaierror):
-            return _name_failure(cause, host)
-        if isinstance(cause, exceptions.ConnectTimeoutError) and not isinstance(cause, exceptions.NewConnectionError):
-            return Transient(Unreachable(f"no connection to {host} within {spoken(limits.connect)}"))
-        if isinstance(cause, exceptions.ReadTimeoutError):
-            return Transient(Unreachable(f"{host} has stopped answering"))
-        if isinstance(cause, BadStatusLine) and not isinstance(cause, RemoteDisconnected):
-            return Transient(Unreachable(f"{host} answers, but not as a web server does"), is_cut=True)
-        if isinstance(cause, ssl.SSLError) and not isinstance(cause, (ssl.SSLEOFError, ssl.SSLZeroReturnError)):
-            return _tls_failure(cause, host)
-        if isinstance(cause, (exceptions.LocationValueError, UnicodeError, exceptions.InvalidHeader)):
-            return ProtocolError(f"{printable(host)!r} cannot be asked: {printable(str(cause)[:MAX_MESSAGE])}")
-    for cause in causes:
-        if isinstance(cause, OSError) and cause.errno == errno.ECONNREFUSED:
-            return Transient(Unreachable(f"{host} refuses the connection", "is the registry running, and is the port right?"))
-        if isinstance(cause, OSError) and cause.errno in _GONE:
-            return Transient(Unreachable(f"no way to {host}: {cause.strerror}"))
+    """The exception to raise for one of a connection: `Transient`, or an error that trying again would not mend."""
+    if isinstance(error, ProxyFault):
+        return _proxy_failure(error, host)
+    if isinstance(error, socket.gaierror):
+        return _name_failure(error, host)
+    if isinstance(error, ConnectTimeout):
+        return Transient(Unreachable(f"no connection to {host} within {spoken(limits.connect)}"))
+    if isinstance(error, socket.timeout):
+        return Transient(Unreachable(f"{host} has stopped answering"))
+    if isinstance(error, (Unsendable, UnicodeError)):
+        return ProtocolError(f"{printable(host)!r} cannot be asked: {printable(str(error)[:MAX_MESSAGE])}")
+    if isinstance(error, Malformed):
+        return Transient(Unreachable(f"{host} answers, but not as a web server does"), is_cut=True)
+    told = tls_fault(error, host)
+    if told is not None:
+        return Unreachable(*told)
+    if isinstance(error, OSError) and error.errno == errno.ECONNREFUSED:
+        return Transient(Unreachable(f"{host} refuses the connection", "is the registry running, and is the port right?"))
+    if isinstance(error, OSError) and error.errno in _GONE:
+        return Transient(Unreachable(f"no way to {host}: {error.strerror}"))
     return Transient(Unreachable(f"the connection to {host} was cut"), is_cut=True)
-
-
-def caused_by_certificate(error: BaseException) -> bool:
-    """Whether TLS was spoken, but the certificate not accepted."""
-    return any(isinstance(cause, ssl.SSLCertVerificationError) for cause in _causes(error))
-
-
-def _causes(error: BaseException) -> list[BaseException]:
-    """The exception, what it wraps and what led to it."""
-    found: list[BaseException] = []
-    waiting: list[object] = [error]
-    while waiting and len(found) < 20:
-        one = waiting.pop(0)
-        if isinstance(one, BaseException) and one not in found:
-            found.append(one)
-            waiting += [*one.args, getattr(one, "original_error", None), one.__cause__, one.__context__]
-    return found
 
 
 def _name_failure(error: socket.gaierror, host: str) -> Exception:
@@ -89,22 +66,12 @@ def _name_failure(error: socket.gaierror, host: str) -> Exception:
     return Unreachable(f"there is no host of the name {host}", "check the spelling, and whether this machine reaches the network")
 
 
-def _tls_failure(error: ssl.SSLError, host: str) -> Exception:
-    reason = (error.reason or "").replace("_", " ").lower()
-    if reason in ("wrong version number", "record layer failure", "http request", "packet length too long"):
-        return Unreachable(
-            f"{host} does not speak TLS", "for a registry that has plain http only, add it to insecure_registries in the settings"
-        )
-    return Unreachable(f"TLS with {host} failed: {printable(reason or str(error))}")
-
-
-def _proxy_failure(causes: list[BaseException], host: str) -> Exception:
-    words = " ".join(str(cause) for cause in causes)
-    if "407" in words:
+def _proxy_failure(error: ProxyFault, host: str) -> Exception:
+    if error.status == 407:
         return Unreachable(
             f"the proxy on the way to {host} wants a password", "write it into https_proxy: http://USER:PASSWORD@HOST"
         )
-    if " 403" in words:
+    if error.status == 403:
         return Unreachable(f"the proxy refuses the way to {host}")
     return Transient(Unreachable(f"the proxy on the way to {host} does not answer", "check https_proxy and no_proxy"))
 
@@ -125,6 +92,8 @@ class Refusal:
         """The exception to raise; `wanted` says what was asked for, as `tag 12 of NAME`, `now` is the time."""
         told = f": {self.message}" if self.message else ""
         asked_to_wait = retry_after(self.headers.get("Retry-After"), now)
+        if asked_to_wait is None:
+            asked_to_wait = retry_after_in(self.message)
         if self.strayed and self.status in (400, 401, 403, 404, 410):
             # A signed URL that has expired, or a mirror that is behind: the registry gives a new one.
             error: SampanError = RemoteError(f"{self.host}, to which the registry leads, refuses {wanted} ({self.status})")
@@ -145,6 +114,25 @@ class Refusal:
         return ProtocolError(
             f"{self.host} answers {self.status}{f' ({reason})' if reason else ''} where {wanted} was asked for{told}"
         )
+
+    def not_taken(self, name: str, what: str, now: float) -> Exception:
+        """The exception where something was to be stored or removed: `what`, as `blob sha256:0123`, under `name`."""
+        told = f": {self.message}" if self.message else ""
+        if self.status == 429 or self.status in TRANSIENT_STATUSES or self.strayed:
+            return self.failure(name, what, now)
+        if self.status in (401, 403):
+            host = name.partition("/")[0]
+            return Unauthorized(f"you may not push to {name} ({self.status}){told}", f"check the name, or sampan login {host}")
+        if self.status == 404:
+            return NotAtRegistry(
+                f"{self.host} has no place for {name} (404){told}", "some registries want an image's name to be made there first"
+            )
+        reason = {
+            405: "it takes no uploads (405): it is read-only, or a mirror",
+            413: "it is too large for it (413)",
+            415: "it does not know the media type (415)",
+        }.get(self.status) or f"{self.status}{' ' + self.codes[0] if self.codes and self.codes[0].isprintable() else ''}"
+        return RemoteError(f"{self.host} does not take {what} of {name}: {reason}{told}")
 
     def _missing(self, name: str, wanted: str) -> SampanError:
         if self.is_page and not self.codes:
@@ -182,8 +170,5 @@ def _errors_in(body: bytes) -> tuple[tuple[str, ...], str]:
 
 def _rate_limit(headers: Mapping[str, str]) -> str:
     """` to 100 in 6 h`, from Docker Hub's `ratelimit-limit: 100;w=21600`; empty if it is not told."""
-    number, _, rest = headers.get("RateLimit-Limit", "").partition(";")
-    window = rest.strip().removeprefix("w=")
-    if not (number.strip().isdecimal() and window.isdecimal()):
-        return ""
-    return f" to {int(number[:9])} in {spoken(float(window[:9]))}"
+    number, window = amount_in(headers.get("RateLimit-Limit", ""))
+    return f" to {number} in {spoken(float(window))}" if number and window else ""

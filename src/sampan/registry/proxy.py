@@ -7,13 +7,12 @@ subdomains (a leading dot or `*.` is decoration), ports, addresses and networks.
 
 from __future__ import annotations
 
-import ipaddress
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from sampan.errors import BadSetting, printable
 from sampan.registry.addresses import is_loopback, port_of, split_url
 
+TYPE_CHECKING = False  # `typing` costs 6 ms; type checkers know this name
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -47,6 +46,8 @@ def _variable(environ: Mapping[str, str], name: str) -> str:
 
 
 def _is_exempt(host: str, port: int, no_proxy: str) -> bool:
+    import ipaddress
+
     try:
         address = ipaddress.ip_address(host)
     except ValueError:

@@ -21,6 +21,10 @@ def image_for(request: Request, session: Session, when: str = "missing") -> Cont
     """The image a request names, pulled if `when` (`missing`, `always`, `never`) says so."""
     if when != "always":
         found = images.find(request.image, session, request.platform)
+        if found is None:
+            from sampan.runtime.short_names import find_unpacked
+
+            found = find_unpacked(request.image, session, request.platform)
         if found is not None:
             return found
         if when == "never":

@@ -54,6 +54,10 @@ class Image:
         """Whether it has a reference."""
         return self.reference != self.config
 
+    def called(self, reference: str) -> Image:
+        """The same image by another reference."""
+        return Image(**{**{name: getattr(self, name) for name in (*_TEXTS, *_NUMBERS)}, "reference": reference})
+
 
 def escape(reference: str) -> str:
     """The file name of a reference: `%XX` for every byte outside `A-Za-z0-9._-`; a long one is cut and ends with its hash."""
@@ -77,7 +81,11 @@ def path_of(store: Store, reference: str) -> str:
 
 def find(store: Store, reference: str) -> Image | None:
     """The image of a reference in its canonical text. Raises `CorruptRecord`, `NewerStore`, `StoreError`."""
-    path = path_of(store, reference)
+    return read(path_of(store, reference))
+
+
+def read(path: str) -> Image | None:
+    """The image of a record, `None` if there is none. Raises as `find`."""
     document = records.read(path)
     return None if document is None else _image(document, path)
 
