@@ -10,7 +10,7 @@ from sampan.engine.encoding import encode
 
 DEFAULT_BINDS = (("/proc", "/proc", ""), ("/dev", "/dev", ""), ("/sys", "/sys", "ro"))
 ENVIRONMENT = ("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8", "HOME=/tmp")
-TIMEOUT = 120
+TIMEOUT = 120 * int(os.environ.get("SAMPAN_RIG_FACTOR", "1"))
 
 
 class Side:

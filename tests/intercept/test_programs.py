@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 
 import pytest
@@ -12,6 +13,7 @@ OLD_KERNELS = {
     "no cache": "--without=cache",
     "5.5, no cache": "--without=openat2,faccessat2,fchmodat2,xattrat,cache",
 }
+FACTOR = int(os.environ.get("SAMPAN_RIG_FACTOR", "1"))
 KINDS = ("", ".static", ".musl")
 CALLS = [
     (program, kind)
@@ -73,7 +75,7 @@ def test_signals(both, programs, kind):
 @pytest.mark.parametrize(("kind", "rounds"), [("", 150), (".static", 60), (".musl", 60)])
 def test_starting_programs(both, programs, kind, rounds):
     """1,000 and more starts of each kind, most of them beside threads that end: the long run of `make rig` does 10,000."""
-    one, other = run_both(both, programs, exists(programs, "spawn" + kind), rounds)
+    one, other = run_both(both, programs, exists(programs, "spawn" + kind), rounds * FACTOR)
     assert one[0] == 0
     assert one[1]
     assert other == one

@@ -15,11 +15,11 @@ LIMIT = 900
 # CPython's own test modules that touch the system. The first line is the short form: what takes a few seconds at most.
 SHORT_MODULES = (
     "test_os", "test_posix", "test_posixpath", "test_genericpath", "test_pathlib", "test_shutil", "test_glob", "test_tempfile", "test_stat", "test_fileio",
-    "test_mmap", "test_pty", "test_openpty", "test_fork1", "test_wait3", "test_wait4", "test_popen", "test_fcntl", "test_ioctl", "test_poll", "test_zipapp",
+    "test_mmap", "test_pty", "test_openpty", "test_fork1", "test_popen", "test_fcntl", "test_ioctl", "test_zipapp",
     "test_thread", "test_resource", "test_pwd", "test_grp", "test_filecmp", "test_fileinput", "test_dbm", "test_zipimport", "test_readline", "test_tty",
 )  # fmt: skip
 MODULES = (
-    *SHORT_MODULES, "test_subprocess", "test_signal", "test_threading", "test_threadsignals", "test_socket", "test_socketserver", "test_asyncio", "test_io",
+    *SHORT_MODULES, "test_wait3", "test_wait4", "test_poll", "test_subprocess", "test_signal", "test_threading", "test_threadsignals", "test_socket", "test_socketserver", "test_asyncio", "test_io",
     "test_tarfile", "test_zipfile", "test_eintr", "test_file_eintr", "test_faulthandler", "test_multiprocessing_fork", "test_multiprocessing_spawn",
     "test_multiprocessing_forkserver", "test_multiprocessing_main_handling", "test_concurrent_futures", "test_select", "test_selectors", "test_epoll",
     "test_ssl", "test_venv", "test_site", "test_runpy", "test_import", "test_importlib", "test_cmd_line", "test_cmd_line_script", "test_compileall",
