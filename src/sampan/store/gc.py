@@ -296,9 +296,9 @@ def mounted() -> dict[str, int]:
     found: dict[str, int] = {}
     seen: set[str] = set()
     for pid in own_pids():
+        for chain in _intercepted(pid):
+            found.setdefault(chain, pid)
         try:
-            for chain in _intercepted(pid):
-                found.setdefault(chain, pid)
             namespace = os.readlink(f"/proc/{pid}/ns/mnt")
             if namespace in seen:
                 continue
@@ -314,8 +314,11 @@ def mounted() -> dict[str, int]:
 
 def _intercepted(pid: int) -> list[str]:
     """The tree of a process whose calls are intercepted."""
-    with open(f"/proc/{pid}/maps", "rb") as stream:
-        names = [line.partition(_MEMORY_FILE)[2] for line in stream if _MEMORY_FILE in line]
+    try:
+        with open(f"/proc/{pid}/maps", "rb") as stream:
+            names = [line.partition(_MEMORY_FILE)[2] for line in stream if _MEMORY_FILE in line]
+    except OSError:
+        return []
     return [os.fsdecode(name.split(b" ")[0].strip()).rpartition(":")[2] for name in names[:1] if name.startswith(b":")]
 
 
