@@ -37,8 +37,8 @@ class Plan:
     """An immutable list of what a start will do."""
 
     __slots__ = (
-        "args", "binfmt", "cgroup", "cpus", "default_arguments", "directory", "environment", "fallback", "hostname", "id", "identity", "image",
-        "in_front", "label", "limits", "mounts", "namespaces", "owner", "root", "stay", "touch", "warnings",
+        "args", "binfmt", "cgroup", "cpus", "default_arguments", "directory", "engine_options", "environment", "fallback", "hostname", "id",
+        "identity", "image", "in_front", "label", "limits", "mounts", "namespaces", "owner", "root", "stay", "touch", "warnings",
     )  # fmt: skip
 
     def __init__(self, **fields: object) -> None:
@@ -61,6 +61,7 @@ class Plan:
         self.cpus: str = fields["cpus"]  # type: ignore[assignment]
         self.cgroup: str = fields["cgroup"]  # type: ignore[assignment]
         self.stay: Stay | None = fields["stay"]  # type: ignore[assignment]
+        self.engine_options: tuple[str, ...] = fields["engine_options"]  # type: ignore[assignment]
         self.args: tuple[str, ...] = fields["args"]  # type: ignore[assignment]
         self.default_arguments: tuple[str, ...] = fields["default_arguments"]  # type: ignore[assignment]
         self.warnings: tuple[str, ...] = fields["warnings"]  # type: ignore[assignment]
@@ -93,6 +94,8 @@ def plan(record: Record, config: ImageConfig, edits: Edits, facts: Facts, can: C
         warnings.append(
             f"nothing but {', '.join(fallback)} and what is bound can be written here: no overlay over the image is possible"
         )
+    if request.engine_trace and "trace" not in can.features:
+        warnings.append(f"--engine-trace: the engine {can.engine} handles no calls, so it prints none")
     argv, default_arguments = command_line(request, config)
     binfmt: Foreign | None = None
     in_front: tuple[str, ...] = ()
@@ -126,6 +129,7 @@ def plan(record: Record, config: ImageConfig, edits: Edits, facts: Facts, can: C
         binfmt=binfmt,
         in_front=in_front,
         stay=stay_of(record, config, way, bounded=bool(cgroup)),
+        engine_options=_engine_options(request, can),
         args=argv,
         default_arguments=default_arguments,
         warnings=(*warnings, *bound_warnings),
@@ -205,6 +209,12 @@ def _namespaces(request: Request) -> tuple[str, ...]:
 
 def _own_name(request: Request) -> bool:
     return request.hostname is not None or request.uts == "private" or (request.isolate and request.uts is None)
+
+
+def _engine_options(request: Request, can: Can) -> tuple[str, ...]:
+    """What an engine is told besides the plan: `landlock`, `trace`."""
+    wanted = (("landlock", request.landlock), ("trace", request.engine_trace and "trace" in can.features))
+    return tuple(word for word, yes in wanted if yes)
 
 
 def _hostname(record: Record) -> str | None:
