@@ -24,5 +24,8 @@ bench:           ## the measurements of docs/benchmarks.md, against real peers
 fuzz:            ## long fuzz runs (FUZZ_SECONDS, default 600, for each target)
 	@scripts/fuzz.sh
 
+rig:             ## large programs with the interception engine and without it; writes docs/reference/intercept-differences.md
+	@scripts/rig.sh
+
 clean:
 	rm -rf build dist

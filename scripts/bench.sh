@@ -20,11 +20,12 @@ LAYOUT=${BENCH_LAYOUT:-/var/tmp/sampan-images/medium}
 COPY="$BASE/bench-tree"
 rm -rf "$COPY"; mkdir -p "$COPY"
 (cd "$ROOT" && tar cf - src tests native hatch_build.py) | tar xf - -C "$COPY"
+mkdir -p "$BASE/images"; [ "$(id -u)" != 0 ] || chown "$SETUP_USER:" "$BASE/images"
 WORK="$BASE/bench-work"
 rm -rf "$WORK"; mkdir -p "$WORK"
 [ "$(id -u)" != 0 ] || chown -R "$SETUP_USER:" "$WORK" "$COPY"
-export SAMPAN_SETUP_ENV="BENCH_SAMPAN=$VENV/bin/sampan BENCH_SAMPAN_PLAIN=$BASE/venv-plain/bin/sampan BENCH_UDOCKER=$BASE/venv-udocker/bin/udocker BENCH_LAYOUT=$LAYOUT BENCH_WORK=$WORK"
-[ $# -gt 0 ] || set -- start pull load push inside second
+export SAMPAN_SETUP_ENV="BENCH_SAMPAN=$VENV/bin/sampan BENCH_SAMPAN_PLAIN=$BASE/venv-plain/bin/sampan BENCH_UDOCKER=$BASE/venv-udocker/bin/udocker BENCH_LAYOUT=$LAYOUT BENCH_WORK=$WORK SAMPAN_TEST_IMAGES=$BASE/images"
+[ $# -gt 0 ] || set -- start pull load push inside second intercept
 for name; do
     stage "$name" as_user "$BASE/venv-checks/bin/python" "$COPY/tests/bench/$name.py" ${ROUNDS:-}
 done

@@ -59,7 +59,8 @@ def layer(packages: list[str], first: bool) -> bytes:
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as tar:
         if first:
             _skeleton(tar)
-        seen: set[str] = set()
+        # Each name once: podman refuses a layer that has one twice.
+        seen = {"etc", "var", *(f"usr/{part}" for part in SKELETON)} if first else set()
         for path in package_files(packages):
             head = path.lstrip("/").split("/")[0]
             name = f"usr/{path.lstrip('/')}" if head in SKELETON else path.lstrip("/")

@@ -51,7 +51,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
     "sampan itself": {
         "doctor": ("sampan.cli.doctor", "say what works on this machine, and why something does not"),
         "config": ("sampan.cli.config", "show the settings and where they come from"),
-        "store": ("sampan.cli.store", "look after the store: du, fsck, pins"),
+        "store": ("sampan.cli.store", "look after the store: du, gc, prune, fsck, pins, move, init, adopt"),
     },
 }
 LEVELS = {"-q": 0, "--quiet": 0, "--debug": 2}

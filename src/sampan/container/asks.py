@@ -17,13 +17,15 @@ FEATURES = {
     "private-copy": "start from a private copy",
     "binds": "make directories of the host visible",
     "read-only-binds": "make a directory of the host visible read-only",
-    "tmpfs": "make an empty directory in memory",
+    "tmpfs": "make an empty directory that vanishes",
+    "bounded-tmpfs": "bound what an empty directory may hold",
     "other-user": "be another user inside",
     "root-user": "be root inside",
     "own-network": "cut off the network",
     "own-hostname": "have a host name of its own",
     "own-ipc": "have System V IPC and message queues of its own",
     "small-dev": "show a small /dev",
+    "landlock": "let the kernel refuse what lies outside of the image and the binds",
 }
 
 

@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     from sampan.container.plan import Plan
 
 
-def describe(plan: Plan) -> list[str]:
-    """One line a step."""
+def describe(plan: Plan, *, namespaces: bool = True) -> list[str]:
+    """One line a step; `namespaces` says whether the engine makes them."""
     lines = [
         f"image       {plan.image}",
         f"container   {plan.id[:12]}",
-        f"namespaces  {' '.join(plan.namespaces)}",
+        *([f"namespaces  {' '.join(plan.namespaces)}"] if namespaces else []),
         f"user        {plan.identity.uid}:{plan.identity.gid} ({plan.identity.name}), on the host {plan.owner[0]}:{plan.owner[1]}",
         f"root        {root.describe(plan.root)}",
     ]
@@ -26,6 +26,7 @@ def describe(plan: Plan) -> list[str]:
     place = plan.directory
     lines.append(f"directory   {place.path or 'the current one' + (', bound' if place.bind else '')}, else {place.otherwise}")
     lines += [f"hostname    {plan.hostname}"] if plan.hostname else []
+    lines += [f"options     {' '.join(plan.engine_options)}"] if plan.engine_options else []
     lines += [f"run         {' '.join(quote(word) for word in (*plan.args, *plan.default_arguments))}"]
     return lines + [f"warning     {warning}" for warning in plan.warnings]
 

@@ -33,7 +33,7 @@ class Plan:
     """An immutable list of what a start will do."""
 
     __slots__ = (
-        "args", "default_arguments", "directory", "environment", "fallback", "hostname", "id", "identity", "image", "label",
+        "args", "default_arguments", "directory", "engine_options", "environment", "fallback", "hostname", "id", "identity", "image", "label",
         "mounts", "namespaces", "owner", "root", "touch", "warnings",
     )  # fmt: skip
 
@@ -51,6 +51,7 @@ class Plan:
         self.mounts: tuple[Mount, ...] = fields["mounts"]  # type: ignore[assignment]
         self.environment: tuple[Step, ...] = fields["environment"]  # type: ignore[assignment]
         self.directory: Directory = fields["directory"]  # type: ignore[assignment]
+        self.engine_options: tuple[str, ...] = fields["engine_options"]  # type: ignore[assignment]
         self.args: tuple[str, ...] = fields["args"]  # type: ignore[assignment]
         self.default_arguments: tuple[str, ...] = fields["default_arguments"]  # type: ignore[assignment]
         self.warnings: tuple[str, ...] = fields["warnings"]  # type: ignore[assignment]
@@ -85,6 +86,8 @@ def plan(record: Record, config: ImageConfig, edits: Edits, facts: Facts, can: C
         warnings.append(
             f"nothing but {', '.join(fallback)} and what is bound can be written here: no overlay over the image is possible"
         )
+    if request.engine_trace and "trace" not in can.features:
+        warnings.append(f"--engine-trace: the engine {can.engine} handles no calls, so it prints none")
     argv, default_arguments = command_line(request, config)
     return Plan(
         id=record.id,
@@ -100,6 +103,7 @@ def plan(record: Record, config: ImageConfig, edits: Edits, facts: Facts, can: C
         mounts=(*everything, *(Bind(path, path) for path in edits.devices)),
         environment=(*_environment(record, config, identity, facts), *edits.environment, *_stated(request, facts)),
         directory=_directory(request, config, place),
+        engine_options=_engine_options(request, can),
         args=argv,
         default_arguments=default_arguments,
         warnings=tuple(warnings),
@@ -112,9 +116,7 @@ def asks(record: Record) -> tuple[Ask, ...]:
     found = [Ask("binds", "the default view of the host", must=True)] if not request.isolate else []
     if request.read_only:
         found.append(Ask("read-only-root", "--read-only", must=True))
-    elif record.keep == "memory":
-        found.append(Ask("memory-overlay", "a writable image", must=False))
-    else:
+    elif record.keep != "memory":  # without an overlay in memory the plan shows less that can be written, and says so
         found.append(Ask("kept-overlay" if record.keep == "overlay" else "private-copy", "a named container", must=True))
     wanted = (
         (request.root, "root-user", "--root"),
@@ -123,8 +125,10 @@ def asks(record: Record) -> tuple[Ask, ...]:
         (request.hostname is not None, "own-hostname", "--hostname"),
         (request.isolate, "own-ipc", "--isolate"),
         (request.isolate, "small-dev", "--isolate"),
+        (request.landlock, "landlock", "--landlock"),
         (bool(request.volumes), "binds", "--volume"),
         (bool(request.tmpfs), "tmpfs", "--tmpfs"),
+        (any("size=" in text.partition(":")[2] for text in request.tmpfs), "bounded-tmpfs", "--tmpfs ...:size"),
         (any(":" in v and "ro" in v.split(":")[-1].split(",") for v in request.volumes), "read-only-binds", "--volume ...:ro"),
     )
     return (*found, *(Ask(feature, words, must=True) for yes, feature, words in wanted if yes))
@@ -184,6 +188,12 @@ def _namespaces(request: Request) -> tuple[str, ...]:
     if request.network == "none":
         found.append("net")
     return tuple(found)
+
+
+def _engine_options(request: Request, can: Can) -> tuple[str, ...]:
+    """What an engine is told besides the plan: `landlock`, `trace`."""
+    wanted = (("landlock", request.landlock), ("trace", request.engine_trace and "trace" in can.features))
+    return tuple(word for word, yes in wanted if yes)
 
 
 def _hostname(record: Record) -> str | None:

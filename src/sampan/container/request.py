@@ -26,6 +26,8 @@ KEEP_OPTIONS = (
     Option("-i --interactive", FLAG, "accepted; standard input is always passed"),
     Option("-t --tty", FLAG, "refuse to start without a terminal"),
     Option("--engine", VALUE, "how to run it, see `sampan doctor`", "ENGINE"),
+    Option("--engine-trace", FLAG, "print each system call that the engine intercept handles"),
+    Option("--landlock", FLAG, "let the kernel itself refuse what lies outside of the image and the binds"),
 )  # fmt: skip
 IMAGE_OPTIONS = (
     Option("--pull", VALUE, "when to ask the registry", "missing|always|never", ("missing", "always", "never")),
@@ -43,7 +45,7 @@ IMAGE_ARGUMENTS = (
 )
 _FIELDS = (
     "image", "command", "entrypoint", "environment", "environment_files", "environment_host", "volumes", "tmpfs", "workdir",
-    "user", "root", "isolate", "read_only", "hostname", "network", "tty", "engine", "platform",
+    "user", "root", "isolate", "read_only", "hostname", "network", "tty", "engine", "engine_trace", "landlock", "platform",
 )  # fmt: skip
 
 
@@ -70,6 +72,8 @@ class Request:
         self.network = _text(fields, "network") or "host"
         self.tty = bool(fields.get("tty"))
         self.engine: str | None = _text(fields, "engine")
+        self.engine_trace = bool(fields.get("engine_trace"))
+        self.landlock = bool(fields.get("landlock"))
         self.platform: str | None = _text(fields, "platform")
         unknown = set(fields) - set(_FIELDS)
         if unknown:
@@ -112,6 +116,8 @@ def from_options(parsed: Parsed) -> Request:
         network=parsed.text("net"),
         tty=parsed.flag("tty"),
         engine=parsed.text("engine"),
+        engine_trace=parsed.flag("engine_trace"),
+        landlock=parsed.flag("landlock"),
         platform=parsed.text("platform"),
     )
 

@@ -4,6 +4,7 @@ An engine is a module with a `NAME` and one class that keeps this contract:
 
 probe    what works on this host, by trying it (remembered where that costs more than a file to read): a `Probe`
 command  a plan as the program that the caller has to execute: a `Start`
+launch_file  a plan as an executable file, for `sampan wrap`
 
 `choose` asks for the probe, compares its `Can` with the asks of a request, and takes the first engine that meets them
 all. An engine never decides what a container looks like; that is in the plan.
@@ -45,6 +46,8 @@ class Engine:
 
     name = ""
     words = ""  # one line for `doctor`
+    program = ""  # the native program that carries plans out
+    namespaces = True  # whether a plan's namespaces are made
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -56,3 +59,7 @@ class Engine:
     def command(self, plan: Plan) -> Start:  # noqa: ARG002 - the contract
         """How to start a plan."""
         raise TypeError(f"the engine {self.name} has no command")
+
+    def launch_file(self, plan: Plan, program: str, arguments: str) -> bytes:  # noqa: ARG002
+        """The bytes of an executable launch file that `program` carries out; `arguments`: what becomes of a caller's own."""
+        raise TypeError(f"the engine {self.name} has no launch file")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 OPTIONS = (
     "entrypoint", "environment_files", "environment_host", "volumes", "tmpfs", "workdir", "user", "root", "isolate", "read_only",
-    "hostname", "network", "engine", "platform",
+    "hostname", "network", "engine", "landlock", "platform",
 )  # fmt: skip
 
 
@@ -31,7 +31,7 @@ class Popen(subprocess.Popen[Any]):
 
     `image` is a reference, `args` the program and its arguments (empty: what the image names). The options of `sampan run`
     are keyword arguments: `volumes`, `tmpfs`, `environment_files` (sequences of texts), `environment` (a mapping),
-    `workdir`, `user`, `root`, `isolate`, `read_only`, `hostname`, `network`, `entrypoint`, `engine`, `platform`, `pull`
+    `workdir`, `user`, `root`, `isolate`, `read_only`, `hostname`, `network`, `entrypoint`, `engine`, `landlock`, `platform`, `pull`
     (`missing`, `always`, `never`), and `session`. All others are those of `subprocess.Popen`; `cwd` is the caller's
     directory, `env` the caller's environment. Raises `SampanError` before anything is started.
     """

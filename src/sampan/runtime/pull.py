@@ -39,10 +39,11 @@ def pull(
     settings = session.settings
     with registry_client(session, f"cannot pull {reference.familiar}") as client:
         puller = Puller(
-            client, session.store, session.notice, session.progress, settings.number("parallel"), settings.flag("keep_blobs")
-        )
+            client, session.store, session.notice, session.progress,
+            settings.number("parallel"), settings.flag("keep_blobs"), session.sites,
+        )  # fmt: skip
         pulled = puller.pull(reference, wanted_platform(wanted), all_platforms=all_platforms)
-    return container_image(session.store, pulled)
+    return container_image(session.store, pulled, session.sites)
 
 
 def tags_of(name: str, *, session: Session | None = None) -> list[str]:
