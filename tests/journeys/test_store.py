@@ -180,6 +180,41 @@ class TestSites:
         assert len(large) == 1
         is_whole(sampan)
 
+    def test_one_that_cannot_be_written(self, sampan, busybox, tmp_path):
+        """Whatever a user does, a site's store stays as it is; here nothing of it but the image's own files could be written."""
+        site = Sampan(tmp_path / "site", tmp_path)
+        site.good("store", "init", "--shared")
+        site.good("pull", busybox)
+        subprocess.run(["find", site.home, "-name", "rootfs", "-prune", "-o", "-exec", "chmod", "a-w", "{}", "+"], check=True)
+        try:
+            before = self.listed(site.home)
+            environment = {"SAMPAN_STORES": str(site.home)}
+            assert sampan.good("run", busybox, **environment).text == "two\n"
+            sampan.good("create", "--name", "kept", busybox, "sh", "-c", "echo more >>/etc/motd; cat /etc/motd", **environment)
+            assert sampan.good("start", "kept", **environment).text == "two\nmore\n"
+            assert sampan.good("start", "kept", **environment).text == "two\nmore\nmore\n"
+            sampan.good("wrap", "-o", "file", busybox, **environment)
+            assert subprocess.run([sampan.directory / "file"], capture_output=True, check=True).stdout == b"two\n"
+            done = sampan("rmi", busybox, **environment)
+            assert done.status == 125
+            assert str(site.home) in done.err
+            sampan.good("rm", "kept", **environment)
+            sampan.good("store", "gc", "--grace", "0", **environment)
+            sampan.good("store", "fsck", "--contents", **environment)
+            assert self.listed(site.home) == before
+            assert os.listdir(sampan.home / "trees") == []
+        finally:
+            subprocess.run(["chmod", "-R", "u+w", site.home], check=True)
+
+    @staticmethod
+    def listed(home):
+        found = []
+        for here, directories, files in os.walk(home):
+            for name in (*directories, *files):
+                status = os.lstat(os.path.join(here, name))
+                found.append((here, name, status.st_mode, status.st_ino, status.st_nlink, status.st_size, status.st_mtime_ns))
+        return sorted(found)
+
     def test_one_that_cannot_be_read(self, sampan, served, tmp_path):
         done = sampan("pull", served("one"), SAMPAN_STORES=str(tmp_path / "nowhere"))
         assert done.status == 0
