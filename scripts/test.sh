@@ -44,7 +44,7 @@ WORK="$BASE/work"
 rm -rf "$WORK"
 mkdir -p "$WORK" "$BASE/images"
 [ "$(id -u)" != 0 ] || chown "$SETUP_USER:" "$WORK" "$BASE/images"
-export SAMPAN_SETUP_ENV="TMPDIR=$WORK SAMPAN_TEST_IMAGES=$BASE/images SAMPAN_TEST_BASE=$BASE PYTHONDONTWRITEBYTECODE=1"
+export SAMPAN_SETUP_ENV="TMPDIR=$WORK SAMPAN_TEST_IMAGES=$BASE/images SAMPAN_TEST_BASE=$BASE PYTHONDONTWRITEBYTECODE=1 ${SAMPAN_TEST_ENV:-}"
 KEEP_GOING=1
 
 # run NAME COMMAND...: one part of the tests; a failure is remembered, the rest still runs.
