@@ -87,6 +87,17 @@ def read(lines: Iterable[bytes]) -> Index:
     return reader.index
 
 
+def owners(lines: Iterable[bytes]) -> list[tuple[bytes, int, int]]:
+    """(path below the root, uid, gid) of what is not root's, without reading the rest. What is no index gives nothing, or ValueError."""
+    found = []
+    for line in lines:
+        if line.startswith(b"./") and (b" uid=" in line or b" gid=" in line):
+            words = line.rstrip(b"\n").split(b" ")
+            ids = {key: int(word[4:]) for word in words[1:] for key in (b"uid=", b"gid=") if word.startswith(key)}
+            found.append((_plain(words[0][2:]), ids.get(b"uid=", 0), ids.get(b"gid=", 0)))
+    return found
+
+
 class _Reader:
     """Builds the index line by line. An entry is placed when the next one begins, for its comments follow it."""
 
