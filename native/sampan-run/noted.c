@@ -1,7 +1,7 @@
 /* An owner is noted as an extended attribute of the inode, which goes with it through renames, links and the overlay's copying up.
  * Symbolic links, FIFOs and files on some file systems take none: these are remembered by their inode, and written to a journal, which
  * names an inode by number and birth, so that a later one of the same number is not taken for it. Of what nothing is noted the image
- * says the owner, by path; the rest is root's.
+ * says the owner, by path; the rest is root's. The image also knows modes that its tree on disk has not, which is never setuid.
  *
  * The current directory is a /proc, whatever the payload does to its own: `self/fd/N` is a thing by its descriptor. */
 #include "noted.h"
@@ -65,18 +65,20 @@ bool noted_look(int fd, struct facts *facts)
     return syscall(SYS_statx, fd, "", AT_EMPTY_PATH, LOOK, facts) == 0;
 }
 
-/* `UID:GID`, nothing else. */
-static bool parse(const char *text, struct owner *owner)
+/* `UID:GID`, and with `rest` something behind it. */
+static bool parse(const char *text, struct owner *owner, const char **rest)
 {
     char *end;
     unsigned long uid = strtoul(text, &end, 10);
     if (end == text || *end != ':')
         return false;
-    const char *rest = end + 1;
-    unsigned long gid = strtoul(rest, &end, 10);
-    if (end == rest || *end != '\0' || uid > UINT32_MAX - 1UL || gid > UINT32_MAX - 1UL)
+    const char *group = end + 1;
+    unsigned long gid = strtoul(group, &end, 10);
+    if (end == group || (*end != '\0' && rest == NULL) || uid > UINT32_MAX - 1UL || gid > UINT32_MAX - 1UL)
         return false;
     *owner = (struct owner){(uint32_t)uid, (uint32_t)gid};
+    if (rest != NULL)
+        *rest = end;
     return true;
 }
 
@@ -102,8 +104,10 @@ static long place_of(const struct facts *facts)
     return -1;
 }
 
-static bool of_image(int fd, struct owner *owner)
+/* What the image says of the path of an open thing: its owner, and its mode or 0. False if it says nothing. */
+static bool of_image(int fd, struct owner *owner, unsigned *mode)
 {
+    const char *rest;
     char path[4096 + 1];
     ssize_t length = line_count == 0 ? -1 : readlink(by_descriptor(fd).text, path, sizeof path - 1);
     size_t low = 0, high = line_count;
@@ -113,8 +117,12 @@ static bool of_image(int fd, struct owner *owner)
     while (low < high) {
         size_t middle = low + (high - low) / 2;
         int order = strcmp(lines[middle], path + 1);
+        if (order == 0 && parse(lines[middle] + strlen(lines[middle]) + 1, owner, &rest)) {
+            *mode = *rest == ':' ? (unsigned)strtoul(rest + 1, NULL, 8) & 07777 : 0;
+            return true;
+        }
         if (order == 0)
-            return parse(lines[middle] + strlen(lines[middle]) + 1, owner);
+            return false;
         *(order < 0 ? &low : &high) = order < 0 ? middle + 1 : middle;
     }
     return false;
@@ -132,14 +140,24 @@ struct owner noted_owner(int fd, const struct facts *facts)
     ssize_t length = takes_attributes(facts) ? getxattr(by_descriptor(fd).text, OWNER_NAME, text, sizeof text - 1) : -1;
     if (length >= 0) {
         text[length] = '\0';
-        if (parse(text, &owner))
+        if (parse(text, &owner, NULL))
             return owner;
     }
     long at = place_of(facts);
     if (at >= 0 && remembered[at].used)
         return remembered[at].owner;
-    of_image(fd, &owner);
+    unsigned mode;
+    of_image(fd, &owner, &mode);
     return owner;
+}
+
+unsigned noted_mode(int fd, const struct facts *facts)
+{
+    unsigned mode = facts->mode & 07777, images;
+    struct owner owner;
+    if (!takes_attributes(facts) || !of_image(fd, &owner, &images))
+        return mode;
+    return mode == ((images & 0755) | (S_ISDIR(facts->mode) ? 0700 : 0400)) ? images : mode;
 }
 
 struct device noted_device(int fd, const struct facts *facts)

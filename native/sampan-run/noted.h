@@ -30,7 +30,7 @@ struct device {
     unsigned major, minor;
 };
 
-/* The owners that an image's own files have: `path NUL uid:gid NUL` again and again, sorted by path; 0 as length: none. */
+/* What the disk has otherwise than the image: `path NUL uid:gid:mode NUL` again and again, sorted by path; 0 as length: nothing. */
 void noted_image(const char *bytes, uint64_t length);
 
 /* Inodes that take no attribute are noted here, a line each; -1: nowhere but in memory. */
@@ -41,6 +41,9 @@ bool noted_look(int fd, struct facts *facts);
 
 /* The owner of an open thing. */
 struct owner noted_owner(int fd, const struct facts *facts);
+
+/* Its permission bits: those on disk, or the image's if the disk still has what a tree makes of them. */
+unsigned noted_mode(int fd, const struct facts *facts);
 
 /* The device that an open file stands for. */
 struct device noted_device(int fd, const struct facts *facts);

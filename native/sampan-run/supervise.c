@@ -4,10 +4,10 @@
  *
  *   chown and its kin   the owner is noted (noted.c) and the call answered with success
  *   mknod of a device   an empty file is made, with a note
- *   stat and its kin    if the owner noted is not the one that the kernel would show, the answer is written into the process's memory;
+ *   stat and its kin    if owner or mode are not what the kernel would show, the answer is written into the process's memory;
  *                       else, and whenever anything is unclear, the kernel does the call itself, as if nobody had asked
  *
- * So a stat is never wrong but in its owner, and what lies on another mount (a directory of the machine, /proc, a tmpfs) is never touched:
+ * So a stat is never wrong but in owner and mode, and what lies on another mount (a directory of the machine, /proc, a tmpfs) is never touched:
  * chown succeeds there and changes nothing. The supervisor has the rights of the payload, no more; a payload that lies to it lies to
  * itself. It runs in the payload's namespaces, ends when the last process under the filter does, and answers one call after the other. */
 #include "supervise.h"
@@ -171,53 +171,54 @@ static int make_device(const struct asked *asked, int fd, uint64_t address, uint
     return error;
 }
 
-/* Would the kernel show the right thing of `fd`? If not, `owner` and `device` are what it is. */
-static bool is_shown_right(int fd, struct owner *owner, struct device *device)
+struct shown {
+    struct owner owner;
+    struct device device;
+    unsigned mode;
+};
+
+/* Would the kernel show the right thing of `fd`? If not, `shown` is what it is. */
+static bool is_shown_right(int fd, struct shown *shown)
 {
     struct facts facts;
     if (fd < 0 || !noted_look(fd, &facts) || !is_ours(&facts))
         return true;
-    *owner = noted_owner(fd, &facts);
-    *device = noted_device(fd, &facts);
-    return owner->uid == facts.uid && owner->gid == facts.gid && device->kind == 0;
-}
-
-static uint32_t device_type(const struct device *device)
-{
-    return device->kind == 'c' ? S_IFCHR : S_IFBLK;
+    shown->owner = noted_owner(fd, &facts);
+    shown->device = noted_device(fd, &facts);
+    shown->mode = noted_mode(fd, &facts) | (facts.mode & S_IFMT);
+    if (shown->device.kind != 0)
+        shown->mode = (shown->mode & 07777) | (shown->device.kind == 'c' ? S_IFCHR : S_IFBLK);
+    return shown->owner.uid == facts.uid && shown->owner.gid == facts.gid && shown->mode == facts.mode;
 }
 
 static int show(const struct asked *asked, int fd, uint64_t address)
 {
-    struct owner owner;
-    struct device device;
+    struct shown shown;
     struct stat st;
-    if (is_shown_right(fd, &owner, &device) || fstat(fd, &st) != 0)
+    if (is_shown_right(fd, &shown) || fstat(fd, &st) != 0)
         return NATIVE;
-    st.st_uid = owner.uid;
-    st.st_gid = owner.gid;
-    if (device.kind != 0) {
-        st.st_mode = (st.st_mode & 07777) | device_type(&device);
-        st.st_rdev = makedev(device.major, device.minor);
-    }
+    st.st_uid = shown.owner.uid;
+    st.st_gid = shown.owner.gid;
+    st.st_mode = shown.mode;
+    if (shown.device.kind != 0)
+        st.st_rdev = makedev(shown.device.major, shown.device.minor);
     return write_memory(asked, address, &st, sizeof st) ? 0 : EFAULT;
 }
 
 static int show_more(const struct asked *asked, int fd)
 {
     const uint64_t *arguments = asked->arguments;
-    struct owner owner;
-    struct device device;
+    struct shown shown;
     struct facts facts;
-    if (is_shown_right(fd, &owner, &device) ||
+    if (is_shown_right(fd, &shown) ||
         syscall(SYS_statx, fd, "", AT_EMPTY_PATH | ((int)arguments[2] & 0x6000), (unsigned)arguments[3], &facts) != 0)
         return NATIVE;
-    facts.uid = owner.uid;
-    facts.gid = owner.gid;
-    if (device.kind != 0) {
-        facts.mode = (uint16_t)((facts.mode & 07777) | device_type(&device));
-        facts.rdev_major = device.major;
-        facts.rdev_minor = device.minor;
+    facts.uid = shown.owner.uid;
+    facts.gid = shown.owner.gid;
+    facts.mode = (uint16_t)shown.mode;
+    if (shown.device.kind != 0) {
+        facts.rdev_major = shown.device.major;
+        facts.rdev_minor = shown.device.minor;
     }
     return write_memory(asked, arguments[4], &facts, sizeof facts) ? 0 : EFAULT;
 }

@@ -11,6 +11,7 @@ from binascii import a2b_base64, b2a_base64
 
 from sampan.layers.entry import BLOCK, CHAR, DIRECTORY, FIFO, FILE, SOCKET, SYMLINK
 from sampan.layers.index import Index, Node
+from sampan.layers.ondisk import mode_on_disk
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -87,14 +88,21 @@ def read(lines: Iterable[bytes]) -> Index:
     return reader.index
 
 
-def owners(lines: Iterable[bytes]) -> list[tuple[bytes, int, int]]:
-    """(path below the root, uid, gid) of what is not root's, without reading the rest. What is no index gives nothing, or ValueError."""
+def otherwise(lines: Iterable[bytes]) -> list[tuple[bytes, int, int, int]]:
+    """(path below the root, uid, gid, mode) of what a tree on disk has otherwise than the image.
+
+    Without reading the rest. Raises ValueError for what is no index.
+    """
     found = []
     for line in lines:
-        if line.startswith(b"./") and (b" uid=" in line or b" gid=" in line):
-            words = line.rstrip(b"\n").split(b" ")
-            ids = {key: int(word[4:]) for word in words[1:] for key in (b"uid=", b"gid=") if word.startswith(key)}
-            found.append((_plain(words[0][2:]), ids.get(b"uid=", 0), ids.get(b"gid=", 0)))
+        if not line.startswith(b"./"):
+            continue
+        words = line.rstrip(b"\n").split(b" ")
+        values = dict(word.split(b"=", 1) for word in words[1:])
+        uid, gid, mode = int(values.get(b"uid", b"0")), int(values.get(b"gid", b"0")), int(values.get(b"mode", b"644"), 8)
+        node = Node(values.get(b"type", b"file").decode("ascii"), mode, uid, gid, 0)
+        if uid or gid or (node.kind in (FILE, DIRECTORY) and mode_on_disk(node) != mode):
+            found.append((_plain(words[0][2:]), uid, gid, mode))
     return found
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def places(record: Record, session: Session) -> tuple[str, str]:
-    """The journal of a container (empty: nothing of it is kept), and the file of what the image's own files belong to."""
+    """The journal of a container (empty: nothing of it is kept), and the file of owners and modes that the image's own files have."""
     journal = f"{record.directory}/{JOURNAL}" if record.keep in ("overlay", "copy") else ""
     return journal, _image_owners(record, session)
 
@@ -27,14 +27,14 @@ def _image_owners(record: Record, session: Session) -> str:
     path = os.path.join(runtime_directory(session.settings.text("runtime_dir")), f"owners.{chain}")
     if os.path.exists(path):
         return path
-    from sampan.layers.mtree import owners
+    from sampan.layers.mtree import otherwise
 
     try:
         with open(os.path.join(os.path.dirname(record.image.tree), "index"), "rb") as stream:
-            found = owners(stream)
+            found = otherwise(stream)
         temporary = f"{path}.{os.getpid()}"
         with open(temporary, "xb") as out:
-            out.writelines(b"%b\0%d:%d\0" % (name, uid, gid) for name, uid, gid in sorted(found))
+            out.writelines(b"%b\0%d:%d:%o\0" % entry for entry in sorted(found))
         os.rename(temporary, path)
     except (OSError, ValueError):
         return ""
