@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Make a container image from the packages that are installed on this Debian machine, as an OCI layout.
 
-usage: machine_image.py DIRECTORY [PACKAGES[+PACKAGES...] ...]
+usage: machine_image.py DIRECTORY [PACKAGE[,PACKAGE...] ...]
 
-Each argument is a layer: the files that dpkg lists for the packages joined by `+`. A package written as `NAME/` comes with
+Each argument is a layer: the files that dpkg lists for the packages. A package written as `NAME/` comes with
 the installed packages that it depends on. No network, no root; files that the caller cannot read are left out. The demo
 and the tests use it as their embedded image.
 """
@@ -28,7 +28,7 @@ PYTHON = (
     "python3-minimal python3.11-minimal libpython3.11-minimal libexpat1 zlib1g libssl3 libcrypt1 libstdc++6 libpython3.11-stdlib media-types"
     " libbz2-1.0 liblzma5 libffi8 libsqlite3-0 libreadline8 libuuid1 libncursesw6 libdb5.3"
 )
-DEFAULT_LAYERS = (BASE.replace(" ", "+"), PYTHON.replace(" ", "+"))
+DEFAULT_LAYERS = (BASE.replace(" ", ","), PYTHON.replace(" ", ","))
 ETC = {
     "etc/passwd": "root:x:0:0:root:/root:/bin/bash\ndaemon:x:1:1:daemon:/usr/sbin:/usr/sbin/nologin\nguest:x:1234:1234::/home/guest:/bin/bash\n",
     "etc/group": "root:x:0:\ndaemon:x:1:\nguest:x:1234:\n",
@@ -82,7 +82,8 @@ def layer(packages: list[str], first: bool) -> bytes:
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as tar:
         if first:
             _skeleton(tar)
-        seen: set[str] = set()
+        # Each name once: podman refuses a layer that has one twice.
+        seen = {"etc", "var", *(f"usr/{part}" for part in SKELETON)} if first else set()
         for path in package_files(packages):
             head = path.lstrip("/").split("/")[0]
             name = f"usr/{path.lstrip('/')}" if head in SKELETON else path.lstrip("/")
@@ -140,7 +141,7 @@ def add_blob(directory: str, data: bytes) -> dict[str, object]:
 def build(directory: str, layers: tuple[str, ...], tag: str = "1") -> None:
     """The OCI layout (image-spec, image-layout.md)."""
     os.makedirs(os.path.join(directory, "blobs/sha256"), exist_ok=True)
-    listed = [packages.split("+") for packages in layers]
+    listed = [packages.split(",") for packages in layers]
     tars = [layer(packages if at == 0 else with_dependencies(packages), first=at == 0) for at, packages in enumerate(listed)]
     tars.append(_note())
     descriptors = [

@@ -62,7 +62,7 @@ else
     run "tests" "$CHECKS/bin/python" -m pytest -q -n 2 --basetemp="$WORK/tests" --durations=10 tests --ignore=tests/structure --ignore=tests/bench
     for interpreter in "$BASE"/venv-client-*; do
         [ -x "$interpreter/bin/python" ] || continue
-        run "client on $(basename "$interpreter" | sed 's/venv-client-//')" "$interpreter/bin/python" -m pytest -q -n 2 --basetemp="$WORK/client" -m client tests/unit tests/property tests/image
+        run "client on $(basename "$interpreter" | sed 's/venv-client-//')" "$interpreter/bin/python" -m pytest -q -n 2 --basetemp="$WORK/$(basename "$interpreter")" -m client tests/unit tests/property tests/image
     done
 fi
 leftovers=$(pgrep -u "$SETUP_USER" -l 2>/dev/null || true)

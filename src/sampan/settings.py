@@ -32,6 +32,8 @@ TABLE = (
     Setting("engine", "text", "auto", "the engine that runs containers, or auto"),
     Setting("platform", "text", "", "the platform to pull when the command line does not say (default: this machine's)"),
     Setting("parallel", "number", 4, "blobs fetched at the same time"),
+    Setting("offline", "flag", False, "ask no registry: images have to be in a store already"),
+    Setting("stage", "path", "", "a directory on a local disk where images are unpacked before they run (`run --stage`)"),
     Setting("keep_blobs", "flag", True, "keep the compressed layers after unpacking"),
     Setting("insecure_registries", "list", (), "registries reached by plain http (loopback always is)"),
     Setting("foreign_layers", "flag", False, "fetch layers that a registry must not keep from the addresses in their manifest"),

@@ -25,14 +25,14 @@ NAME = "bench/medium:1"
 
 
 @contextmanager
-def registries():
+def registries(layout: Path = LAYOUT, tag: str = "1"):
     """The image behind plain http and behind TLS: (reference, reference, the authority's file)."""
     directory = WORK / f"registries-{os.getpid()}"
     directory.mkdir(parents=True)
     (directory / "tls").mkdir()
     authority, certificate, key = make_authority(directory / "tls")
     with serving(directory / "plain", directory / "root") as plain:
-        seed(Registry(plain), SimpleNamespace(path=LAYOUT), "1", NAME)
+        seed(Registry(plain), SimpleNamespace(path=layout), tag, NAME)
         with serving(directory / "secure", directory / "root", tls=(certificate, key)) as secure:
             yield f"{plain}/{NAME}", f"{secure}/{NAME}", authority
     subprocess.run(["rm", "-rf", str(directory)], check=False)

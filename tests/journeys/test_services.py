@@ -34,7 +34,7 @@ def image(registry, name: str, packages: str) -> str:
             text=True,
             check=True,
         ).stdout.split(),
-        packages.replace(" ", "+"),
+        packages.replace(" ", ","),
     ]
 
     def make(path) -> None:

@@ -219,7 +219,7 @@ class TestClone:
     def cloned(self, source, base):
         """A tree that begins as the source, and the number of names made."""
         copy = Unpacked(base)
-        copy.index = mtree.read(list(mtree.write(source.index)))
+        copy.index = mtree.read(b"".join(mtree.write(source.index)).splitlines(keepends=True))
         descriptors = [os.open(tree.root, os.O_RDONLY) for tree in (source, copy)]
         made = clone(*descriptors, copy.index)
         for descriptor in descriptors:
@@ -300,7 +300,7 @@ def test_copies_are_whole_by_every_way(tmp_path, monkeypatch, missing):
         monkeypatch.setattr(os, "copy_file_range", fail)
     reading = os.open(tmp_path / "a", os.O_RDONLY)
     writing = os.open(tmp_path / "b", os.O_WRONLY | os.O_CREAT)
-    ondisk._copy_content(reading, writing, len(data))
+    ondisk.copy_content(reading, writing, len(data))
     os.close(reading)
     os.close(writing)
     assert (tmp_path / "b").read_bytes() == data

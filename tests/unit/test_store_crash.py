@@ -87,7 +87,11 @@ def test_killed_at_any_point(tmp_path):
         begin(process)
         time.sleep(chance.random() * seconds)
         os.killpg(process.pid, signal.SIGKILL)
-        killed += end(process) == -signal.SIGKILL
+        if end(process) == -signal.SIGKILL:
+            killed += 1
+            seconds *= 1.1
+        else:
+            seconds *= 0.7  # the machine is less busy than it was when the whole was measured
         assert [damage.sentence for damage in fsck.check(store, True, Task())] == []
         for image in names.listing(store):
             assert trees.find(store, image.chain) is not None

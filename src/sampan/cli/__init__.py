@@ -54,7 +54,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "doctor": ("sampan.cli.doctor", "say what works on this machine, and why something does not"),
         "completion": ("sampan.cli.completion", "print the completion script of a shell"),
         "config": ("sampan.cli.config", "show the settings and where they come from"),
-        "store": ("sampan.cli.store", "look after the store: du, fsck, pins"),
+        "store": ("sampan.cli.store", "look after the store: du, gc, prune, fsck, pins, move, init, adopt"),
     },
 }
 

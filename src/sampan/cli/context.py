@@ -11,6 +11,7 @@ from sampan.terminal.output import StderrNotice
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from sampan.events import Task
+    from sampan.options.table import Parsed
     from sampan.runtime.session import Session
     from sampan.settings import Settings
     from sampan.terminal.progress import BarProgress, LineProgress
@@ -53,8 +54,13 @@ class Context:
             self._settings = settings.load(os.environ)
         return self._settings
 
-    def session(self) -> Session:
-        """What the flows are handed."""
+    def session(self, parsed: Parsed | None = None) -> Session:
+        """What the flows are handed; options of the command line that are settings too win."""
         from sampan.runtime.session import Session
 
-        return Session(self.settings, self.notice, self.progress)
+        values = self.settings
+        if parsed is not None:
+            for name in ("offline", "stage"):
+                if parsed.values.get(name):
+                    values = values.override(name, parsed.values[name])
+        return Session(values, self.notice, self.progress)

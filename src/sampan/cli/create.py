@@ -25,6 +25,8 @@ COMMAND = Command(
 
 def main(parsed: Parsed, context: Context) -> int:
     """Print the new id."""
-    record = run.create(from_options(parsed), context.session(), parsed.text("name") or "", parsed.text("pull") or "missing")
+    record = run.create(
+        from_options(parsed), context.session(parsed), parsed.text("name") or "", parsed.text("pull") or "missing"
+    )
     result(f"{record.id}\n")
     return 0

@@ -1,4 +1,4 @@
-"""`sampan store`: du, fsck, pins."""
+"""`sampan store`: look after the store as a whole."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from sampan.errors import UsageError
 from sampan.options.table import FLAG, VALUE, Argument, Command, Option
-from sampan.store import du, fsck, pins
+from sampan.runtime import store as flows
+from sampan.store import du, pins
 from sampan.terminal import output
 
 if TYPE_CHECKING:
@@ -19,8 +20,56 @@ DU = Command("store du", "how much disk the store takes", (FORMAT,))
 FSCK = Command(
     "store fsck",
     "check the store, and name every damage",
-    (Option("--contents", FLAG, "also hash every blob and every file"),),
-    description="Nothing is changed. Exit status 0 if nothing is damaged, 125 otherwise.",
+    (
+        Option("--contents", FLAG, "also hash every blob and every file"),
+        Option("--repair", FLAG, "mend what can be made or fetched again"),
+    ),
+    description=(
+        "Without --repair nothing is changed. A damaged image is unpacked again from its layers; where they are gone, it is removed, unless "
+        "a container or a launch file needs it. Exit status 0 if nothing is damaged, or all was repaired; 125 otherwise."
+    ),
+)
+GC = Command(
+    "store gc",
+    "remove what nothing leads to any more",
+    (Option("--grace", VALUE, "spare what was used or stored within this time, as 7d, 12h or 0 (default: 7d)", "TIME"),),
+    description=(
+        "Images without a name, layers without an image, leftovers of what was killed. Nothing that a name, a container, a launch file, a "
+        "running program or a running pull needs. It may run at any time, beside anything."
+    ),
+    examples=(("sampan store gc --grace 0", "at once, even what was used a moment ago"),),
+)
+PRUNE = Command(
+    "store prune",
+    "make the store smaller: what was used longest ago goes first",
+    (Option("--to", VALUE, "the size it may have", "SIZE"),),
+    description=(
+        "First goes what nothing leads to, then compressed layers of unpacked images, then whole images with their names. What a container, a "
+        "launch file, a running program or a running pull needs stays. Exit status 125 if that is more than SIZE."
+    ),
+    examples=(("sampan store prune --to 20GB", "remove images until the store takes 20 GB"),),
+)
+MOVE = Command(
+    "store move",
+    "take the store to another directory or file system",
+    (),
+    (Argument("DIR", "1", "the new directory, which does not exist or is empty"),),
+    description=(
+        "Where it was a symbolic link stays, so settings and launch files still work. Interrupted, the same command goes on where it was. "
+        "Nothing may run from the store meanwhile."
+    ),
+    examples=(("sampan store move /scratch/ana/sampan", "out of a home with a small quota"),),
+)
+INIT = Command(
+    "store init",
+    "make a store; for a site, one that everyone can read",
+    (Option("--shared", FLAG, "everyone can read it, nobody else can write it"),),
+    (Argument("DIR", "?", "its directory (default: SAMPAN_HOME)"),),
+    description="A store is made by itself when it is first needed; this is for one that others name in SAMPAN_STORES.",
+    examples=(
+        ("sampan store init --shared /sw/sampan", "then `SAMPAN_HOME=/sw/sampan sampan pull debian:12` fills it"),
+        ("SAMPAN_STORES=/sw/sampan sampan run debian:12 true", "as others use it"),
+    ),
 )
 PINS = Command(
     "store pins",
@@ -28,6 +77,18 @@ PINS = Command(
     (FORMAT,),
     (Argument("rm", "?", "the word `rm`"), Argument("ID", "*", "pins to end")),
     examples=(("sampan store pins", "list them"), ("sampan store pins rm 3f2a", "end one; its launch file may stop working")),
+)
+
+ADOPT = Command(
+    "store adopt",
+    "take over what udocker has, without a download",
+    (Option("--containers", FLAG, "its containers too, as private copies"),),
+    (Argument("DIR", "?", "its directory (default: UDOCKER_DIR, else ~/.udocker)"),),
+    description=(
+        "Every image is verified, which udocker does not do, and unpacked once. Nothing is changed there; remove it when all works. Containers "
+        "of its F and R modes cannot be taken over, because these modes change files. Exit status 125 if something could not be."
+    ),
+    examples=(("sampan store adopt", "the images of ~/.udocker"),),
 )
 
 
@@ -44,18 +105,82 @@ def usage(parsed: Parsed, context: Context) -> int:
 
 
 def check(parsed: Parsed, context: Context) -> int:
-    """A line a damage."""
-    store = context.session().store
+    """A line a damage, with what was done about it."""
+    session = context.session()
     task = context.progress.begin("checking", None)
-    count = 0
-    for damage in fsck.check(store, parsed.flag("contents"), task):
-        count += 1
-        output.result(f"{damage.sentence}\n")
+    found = []
+    for damage in flows.check(session, contents=parsed.flag("contents"), task=task):
+        found.append(damage)
+        if not parsed.flag("repair"):
+            output.result(f"{damage.sentence}\n")
     task.done()
-    if count:
-        context.notice.say(f"{count} damaged; pull again what is named, or remove it with `sampan rmi` or `sampan rm -f`")
+    left = len(found)
+    if parsed.flag("repair"):
+        for damage, done in flows.repair(session, found):
+            output.result(f"{damage.sentence}: {done or 'left as it is'}\n")
+            left -= bool(done)
+    if left:
+        context.notice.say(f"{left} damaged; pull again what is named, or remove it with `sampan rmi` or `sampan rm -f`")
         return 125
-    context.notice.say(f"the store {store.path} is in order")
+    context.notice.say(f"the store {session.store.path} is in order{' again' if found else ''}")
+    return 0
+
+
+def collect(parsed: Parsed, context: Context) -> int:
+    """A line for each tree and blob removed."""
+    grace = parsed.text("grace")
+    done = flows.collect(context.session(), None if grace is None else flows.parse_grace(grace))
+    for kind, digests in (("tree", done.trees), ("blob", done.blobs)):
+        for digest in digests:
+            output.result(f"{kind} {digest}\n")
+    context.notice.say(f"removed {len(done.trees)} trees and {len(done.blobs)} blobs, {output.size(done.size)}")
+    return 0
+
+
+def prune(parsed: Parsed, context: Context) -> int:
+    """A line for each image removed."""
+    text = parsed.text("to")
+    if text is None:
+        raise UsageError("`sampan store prune` needs --to SIZE", "as in `sampan store prune --to 20GB`")
+    session = context.session()
+    goal = flows.parse_amount(text)
+    done = flows.prune_to(session, goal)
+    for reference in done.references:
+        output.result(f"{reference}\n")
+    context.notice.say(
+        f"removed {len(done.references)} images and {len(done.blobs)} blobs; the store takes {output.size(done.after)} now, "
+        f"{output.size(done.before)} before"
+    )
+    flows.check_pruned(session, done, goal)
+    return 0
+
+
+def move(parsed: Parsed, context: Context) -> int:
+    """The new path."""
+    output.result(f"{flows.move(context.session(), str(parsed.values['dir']))}\n")
+    return 0
+
+
+def adopt(parsed: Parsed, context: Context) -> int:
+    """A line for each image and container; what cannot be taken over is said."""
+    from sampan.runtime.adopt import adopt as take
+    from sampan.runtime.adopt import default_directory
+
+    status = 0
+    for name, error in take(
+        context.session(), parsed.text("dir") or default_directory(), with_containers=parsed.flag("containers")
+    ):
+        if error is None:
+            output.result(f"{name}\n")
+        else:
+            output.say_error(error)
+            status = error.exit_code
+    return status
+
+
+def init(parsed: Parsed, context: Context) -> int:
+    """The path."""
+    output.result(f"{flows.init(context.session(), parsed.text('dir') or '', shared=parsed.flag('shared')).path}\n")
     return 0
 
 
@@ -80,4 +205,13 @@ def pinned(parsed: Parsed, context: Context) -> int:
     return 0
 
 
-VERBS = {"du": (DU, usage), "fsck": (FSCK, check), "pins": (PINS, pinned)}
+VERBS = {
+    "du": (DU, usage),
+    "fsck": (FSCK, check),
+    "gc": (GC, collect),
+    "prune": (PRUNE, prune),
+    "pins": (PINS, pinned),
+    "move": (MOVE, move),
+    "init": (INIT, init),
+    "adopt": (ADOPT, adopt),
+}

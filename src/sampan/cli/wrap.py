@@ -37,5 +37,5 @@ def main(parsed: Parsed, context: Context) -> int:
     if not path:
         raise UsageError("`sampan wrap` needs -o FILE", "sampan wrap -o FILE IMAGE PROGRAM")
     parsed.values["engine"] = "namespace"
-    wrap(from_options(parsed), path, context.session(), when=parsed.text("pull") or "missing", replace=parsed.flag("force"))
+    wrap(from_options(parsed), path, context.session(parsed), when=parsed.text("pull") or "missing", replace=parsed.flag("force"))
     return 0

@@ -72,6 +72,7 @@ REFUSED_OPTIONS = (
 IMAGE_OPTIONS = (
     Option("--pull", VALUE, "when to ask the registry", "missing|always|never", ("missing", "always", "never")),
     Option("--platform", VALUE, "the image for this platform", "OS/ARCH[/VARIANT]"),
+    Option("--offline", FLAG, "ask no registry: the image has to be in a store"),
 )
 CREATE_OPTIONS = (*KEEP_OPTIONS, *IMAGE_OPTIONS, *REFUSED_OPTIONS)
 RUN_OPTIONS = (
@@ -79,6 +80,7 @@ RUN_OPTIONS = (
     *KEEP_OPTIONS,
     *IMAGE_OPTIONS,
     Option("-d --detach", FLAG, "in the background, with logs; print the id"),
+    Option("--stage", VALUE, "run from a copy of the image on this local disk, made by the first who asks", "DIRECTORY"),
     Option("--scratch", FLAG, "keep changes on disk instead of in memory while it runs"),
     Option("--cidfile", VALUE, "write the container's id into a new file", "FILE"),
     Option("--dry-run", FLAG, "print the plan and start nothing"),

@@ -36,7 +36,11 @@ def check_name(name: str) -> None:
 def refuse_taken(store: Store, name: str) -> None:
     """Raises `NameInUse`, before anything is pulled for the container."""
     if os.path.exists(store.join(NAMES, name)):
-        raise NameInUse(f"the name {name} is in use by another container", f"choose another name, or `sampan rm {name}`")
+        raise _taken(name)
+
+
+def _taken(name: str) -> NameInUse:
+    return NameInUse(f"the name {name} is in use by another container", f"choose another name, or `sampan rm {name}`")
 
 
 def find(store: Store, sites: tuple[Store, ...], text: str) -> Record:
@@ -88,40 +92,72 @@ def load(store: Store, sites: tuple[Store, ...], id: str) -> Record:
 
 
 def publish(store: Store, place: str, record: Record) -> None:
-    """Give the directory `place` below `tmp/`, which holds the container's files, its record, its id and its name.
+    """Give the directory `place`, which holds the container's files, its record, its name and its id.
 
-    Raises `NameInUse` (then nothing stays), `NoSpace`, `StoreError`.
+    `place` is `under_way(store, id)`. The name comes before the id: whoever is killed in between leaves a name that leads nowhere,
+    which is as good as none. Raises `NameInUse` (then nothing stays), `NoSpace`, `StoreError`.
     """
-    directory = store.join("containers", record.id)
     try:
         records.write(f"{place}/container.json", f"{place}/container.json.new", record.document())
-        os.rename(place, directory)
-        records.flush_directory(store.join("containers"))
         if record.name:
-            _take_name(store, record, directory)
+            _take_name(store, record)
+        os.rename(place, store.join("containers", record.id))
+        records.flush_directory(store.join("containers"))
     except OSError as error:
         raise layout.failure(store, f"cannot keep the container {record.shown}", error) from error
 
 
-def _take_name(store: Store, record: Record, directory: str) -> None:
+def under_way(store: Store, id: str) -> str:
+    """Where a container is made; others see there that its name is taken although it leads nowhere yet."""
+    return store.temporary(f"container-{id[:12]}")
+
+
+def _is_under_way(store: Store, id: str) -> bool:
+    return any(
+        name.endswith(f"-container-{id[:12]}") and not layout.is_left_over(name, 0) for name in os.listdir(store.join("tmp"))
+    )
+
+
+def _take_name(store: Store, record: Record) -> None:
     link = store.join(NAMES, record.name)
-    if os.path.lexists(link) and not os.path.exists(link):
-        os.unlink(link)  # its container is gone
-    try:
-        os.symlink(f"../{record.id}", link)
-    except FileExistsError:
-        if os.readlink(link) != f"../{record.id}":  # else a network file system did it and lost the answer
-            remove_directory(store, directory)
-            refuse_taken(store, record.name)
+    while True:
+        try:
+            os.symlink(f"../{record.id}", link)
+            return
+        except FileExistsError:
+            pass
+        try:
+            text = os.readlink(link)
+        except FileNotFoundError:
+            continue
+        id = text.rpartition("/")[2]
+        if id == record.id:
+            return  # a network file system did it and lost the answer
+        if os.path.exists(link) or _is_under_way(store, id):
+            raise _taken(record.name)
+        # It leads nowhere. Only one who gets it out of the way can be sure that it still did.
+        aside = store.temporary("name")
+        try:
+            os.rename(link, aside)
+            if os.readlink(aside) != text:
+                os.symlink(os.readlink(aside), link)
+            os.unlink(aside)
+        except (FileNotFoundError, FileExistsError):
+            continue
 
 
-def remove_directory(store: Store, directory: str) -> None:
-    """Take a container's directory away: renamed first, so that it is gone at once, whatever happens then. Raises OSError."""
-    from sampan.layers.removal import remove
-
+def take_away(store: Store, directory: str) -> str:
+    """Rename a container's directory to below `tmp/`, so that it is gone at once; its new place. Raises OSError."""
     place = store.temporary("container")
     os.rename(directory, place)
-    parent = os.open(store.join("tmp"), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    return place
+
+
+def discard(place: str) -> None:
+    """Remove what was taken away, or was never finished. Raises OSError."""
+    from sampan.layers.removal import remove
+
+    parent = os.open(os.path.dirname(place), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         remove(parent, os.path.basename(place))
     finally:
@@ -149,7 +185,7 @@ def hold(store: Store, record: Record) -> None:
             for name in ("running", "payload", "exit", "health"):
                 records.remove_if_there(f"{record.directory}/{name}")
             try:
-                os.link(own, mark)
+                _give(own, mark)
             except FileExistsError:
                 raise runs(record, started_by(record.directory)) from None
             try:
@@ -173,6 +209,23 @@ def _write(path: str, data: bytes) -> None:
         os.write(descriptor, data)
     finally:
         os.close(descriptor)
+
+
+def _give(own: str, mark: str) -> None:
+    """Let the mark `own` be `mark` too, which must not exist. Raises FileExistsError."""
+    try:
+        os.link(own, mark)
+    except FileExistsError:
+        if not os.path.samefile(own, mark):  # else a network file system did it and lost the answer
+            raise
+    except OSError as error:
+        from sampan.layers.ondisk import NO_LINK
+
+        if error.errno not in NO_LINK:
+            raise
+        # Without hard links the mark is made in two steps, between which a reader finds it empty, and says that it is damaged.
+        with open(own, "rb") as stream:
+            _write(mark, stream.read())
 
 
 def _lock(descriptor: int) -> None:

@@ -14,15 +14,16 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sampan.errors import CorruptRecord, DigestMismatch, LayerError, StoreError
+from sampan.errors import CorruptRecord, DigestMismatch, LayerError, NoSpace, SampanError, StoreError
 from sampan.image.platforms import fetch_all
 from sampan.image.resolve import Stored, layer_pairs, resolve
 from sampan.layers.follow import GrowingFile
 from sampan.layers.unpack import Layer
-from sampan.store import blobs, names, trees
+from sampan.store import blobs, gc, names, room, trees
 from sampan.store.build import base_for, build, chain_of
 from sampan.store.leases import Lease
 from sampan.store.names import Image
@@ -50,6 +51,8 @@ class Puller:
     progress: Progress
     parallel: int = 4
     keep_blobs: bool = True
+    sites: tuple[Store, ...] = ()
+    """Stores that are only read: what they have unpacked is used there, and blobs are taken from them."""
 
     def pull(self, reference: Reference, wanted: Wanted, *, all_platforms: bool = False) -> Image:
         """Bring an image into the store and let its reference stand for it.
@@ -59,20 +62,19 @@ class Puller:
         """
         known = names.find(self.store, str(reference)) is not None
         found = resolve(self.client, reference, wanted, Stored(self.stored, is_known=known))
-        with Lease(self.store) as lease:
-            self._documents(lease, found)
-            try:
-                unpacked = self._layers(lease, found)
-            except (DigestMismatch, LayerError, StoreError) as error:
-                if not self.client.has_mirrors(reference):
-                    raise
-                self.notice.warn(f"{error}; unpacking again what is verified")
-                self.client.go_on()
-                unpacked = self._layers(lease, found, verified=True)
-            if all_platforms:
-                fetch_all(self, lease, found)
-            image = _named(found, unpacked)
-            names.put(self.store, image)
+        try:
+            with Lease(self.store) as lease:
+                self._documents(lease, found)
+                unpacked = self._unpacked(lease, found)
+                if all_platforms:
+                    fetch_all(self, lease, found)
+                image = _named(found, unpacked)
+                names.put(self.store, image)
+        except NoSpace:
+            self._make_room(found)
+            raise
+        if not self.keep_blobs:
+            gc.drop(self.store, [str(layer.digest) for layer in found.manifest.layers])
         return image
 
     def stored(self, digest: Digest) -> bytes | None:
@@ -81,6 +83,26 @@ class Puller:
             return blobs.read(self.store, digest)
         except (FileNotFoundError, NotADirectoryError, CorruptRecord):
             return None
+
+    def _unpacked(self, lease: Lease, found: Resolved) -> int:
+        """Fetch and unpack the layers; once more, from whole blobs, after a mirror that may have sent wrong bytes."""
+        try:
+            return self._layers(lease, found)
+        except (DigestMismatch, LayerError, StoreError) as error:
+            if not self.client.has_mirrors(found.reference):
+                raise
+            self.notice.warn(f"{error}; unpacking again what is verified")
+            self.client.go_on()
+            return self._layers(lease, found, verified=True)
+
+    def _make_room(self, found: Resolved) -> None:
+        """A full disk or quota is left as it was: what came for an image that has no room would only be in the way."""
+        digests = [layer.digest for layer in found.manifest.layers]
+        for digest in digests:
+            blobs.discard_partial(self.store, digest)
+        fetched = [*(one.digest for one in (found.index, found.fetched) if one is not None), found.manifest.config.digest]
+        with suppress(SampanError):
+            gc.collect(self.store, 0, 0, frozenset(str(digest) for digest in (*digests, *fetched)))
 
     @staticmethod
     def _documents(lease: Lease, found: Resolved) -> None:
@@ -95,7 +117,12 @@ class Puller:
         """Fetch what is missing and unpack; bytes of the files in the tree. `verified`: unpack nothing that is not whole."""
         pairs = layer_pairs(found)
         diff_ids = found.config.diff_ids
-        base = base_for(lease, diff_ids)
+        there = trees.find_in(self.sites, str(chain_of(diff_ids)))
+        if there is not None:
+            self.notice.say(f"{found.reference.familiar} is used where it is unpacked: {there.directory}")
+            return trees.facts(there).size
+        base = base_for(lease, diff_ids, self.sites)
+        room.check(self.store, self._need(found, base.depth), found.reference.familiar, self.notice)
         followers = {at: GrowingFile() for at in range(base.depth, len(pairs))}
         layers = [
             Layer(followers[at], diff_id, descriptor.size) for at, (descriptor, diff_id) in enumerate(pairs) if at in followers
@@ -111,6 +138,21 @@ class Puller:
             fetches.abandon(wait=isinstance(error, Exception))
             raise
         return trees.facts(tree).size
+
+    def _need(self, found: Resolved, depth: int) -> room.Need:
+        """What has to be fetched and unpacked above the first `depth` layers."""
+        fetched = {
+            layer.digest: layer.size
+            for at, layer in enumerate(found.manifest.layers)
+            if (at >= depth or self.keep_blobs) and blobs.size_of(self.store, layer.digest) is None
+        }
+        packed, plain = 0, 0
+        for descriptor, diff_id in layer_pairs(found)[depth:]:
+            if descriptor.digest == diff_id:
+                plain += descriptor.size
+            else:
+                packed += descriptor.size
+        return room.Need(sum(fetched.values()), packed, plain, may_share=bool(trees.names(self.store)))
 
 
 class _Fetches:
@@ -138,7 +180,7 @@ class _Fetches:
         first = followers[0] if followers and not self._verified else None
         try:
             with blobs.fetching(self._lease, descriptor.digest, first, self._puller.notice) as file:
-                if file is not None:
+                if file is not None and not blobs.copy_from(self._puller.sites, descriptor.digest, file):
                     task = self._puller.progress.begin(descriptor.digest.short, descriptor.size)
                     try:
                         self._puller.client.fetch_blob(self._reference, descriptor, file, task)

@@ -5,6 +5,9 @@ descriptors of the last parents are kept and dropped when a directory goes. File
 and time through their descriptor. Directories are 0700 while layers are applied; `finish` gives them mode and time, by
 descriptors again, when nothing more will be made in them. On disk nothing is setuid and the owner can read everything,
 else it could neither be linked, checked nor removed (docs/design/store.md); devices and sockets are in the index alone.
+
+Where the store can link equal files of other trees, the content decides, so a file of some size is hashed before it is written;
+one too large to be held meanwhile is written first and replaced then.
 """
 
 from __future__ import annotations
@@ -21,23 +24,36 @@ from sampan.layers.removal import remove
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from hashlib import _Hash
 
-    from sampan.layers.index import Index
+    from sampan.layers.index import Index, Node
     from sampan.layers.merge import Operation
 
+    Pieces = Iterable[tuple[int, memoryview]]
+    LinkEqual = Callable[[Node, int, bytes], bool]
+
 MAX_PARENTS = 256
+MIN_EQUAL = 4096
+"""Smaller files are never looked for elsewhere: a link costs as much, and there is a limit of links."""
+MAX_HELD = 4 << 20
 _ZEROS = bytes(1 << 20)
 
 
 class DirectorySink:
     """Carries operations out below one directory. Close it when done."""
 
-    def __init__(self, root: int, shown: str) -> None:
-        """`root` is a descriptor of an own, empty directory, which is duplicated; `shown` its path for sentences."""
+    def __init__(self, root: int, shown: str, *, everyone: bool = False, link_equal: LinkEqual | None = None) -> None:
+        """`root` is a descriptor of an own, empty directory, which is duplicated; `shown` its path for sentences.
+
+        `everyone` is as for `ondisk.mode_on_disk`. `link_equal(node, directory, name)` makes the name a link to a file with
+        the content and attributes of the node, or says that it knows none.
+        """
         self._root = os.dup(root)
         self._shown = shown
+        self._everyone = everyone
+        self._link_equal = link_equal
+        self._touched: set[bytes] = set()  # directories that got or lost a name
         self._parents: dict[bytes, int] = {b"": self._root}
         self._last: tuple[bytes, int] = (b"", self._root)
         _, self._open = beneath.openers()
@@ -55,46 +71,65 @@ class DirectorySink:
         """Carry out one operation but WRITE. Raises OSError."""
         action = self._actions.get(operation.action)
         if action is not None:
+            self._touched.add(operation.parent)
             action(operation)
 
-    def write(self, operation: Operation, body: Iterable[tuple[int, memoryview]]) -> bytes:
-        """Carry out a WRITE with the file's data, holes left out; the sha256 of its content. Raises OSError."""
+    def write(self, operation: Operation, body: Pieces) -> None:
+        """Carry out a WRITE with the file's data, holes left out, and give the node its digest. Raises OSError."""
         node = operation.node
-        descriptor = os.open(operation.name, NEW_FILE, 0o600, dir_fd=self._parent(operation.parent))
+        parent = self._parent(operation.parent)
+        self._touched.add(operation.parent)
+        self.files += 1
+        if self._link_equal is None or node.size < MIN_EQUAL:
+            self._new_file(node, parent, operation.name, body)
+        elif node.size <= MAX_HELD:
+            held = list(body)
+            node.digest = _digest(node, held)
+            if not self._link_equal(node, parent, operation.name):
+                self._new_file(node, parent, operation.name, held)
+        else:
+            self._new_file(node, parent, operation.name, body)
+            # A name that no image has: this directory is ours alone, and the name is random.
+            name = b".sampan-" + os.urandom(8).hex().encode()
+            if self._link_equal(node, parent, name):
+                os.rename(name, operation.name, src_dir_fd=parent, dst_dir_fd=parent)
+
+    def _new_file(self, node: Node, parent: int, name: bytes, body: Pieces) -> None:
+        content = None if node.digest else sha256()
+        descriptor = os.open(name, NEW_FILE, 0o600, dir_fd=parent)
         try:
-            content = sha256()
             end = 0
             for offset, view in body:
                 if offset > end:
-                    _hash_hole(content, offset - end)
                     os.lseek(descriptor, offset, os.SEEK_SET)
-                content.update(view)
+                if content is not None:
+                    _hash_hole(content, offset - end)
+                    content.update(view)
                 count = os.write(descriptor, view)
                 while count < len(view):
                     count += os.write(descriptor, view[count:])
                 end = offset + len(view)
             if end < node.size:
-                _hash_hole(content, node.size - end)
                 os.ftruncate(descriptor, node.size)
-            finish_file(descriptor, node)
+            finish_file(descriptor, node, everyone=self._everyone)
         finally:
             os.close(descriptor)
+        if content is not None:
+            _hash_hole(content, node.size - end)
+            node.digest = content.digest()
         self.written += node.size
-        self.files += 1
-        return content.digest()
 
     def finish(self, index: Index) -> None:
-        """Give all directories their mode, times and attributes. Raises OSError."""
+        """Give directories their mode, times and attributes, but for those that are as `clone` made them. Raises OSError."""
         for path, node in index.walk():
-            if node.kind == DIRECTORY:
-                descriptor = self._open(self._root, path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-                try:
-                    finish_file(descriptor, node)
-                finally:
-                    os.close(descriptor)
-        descriptor = os.open(b".", os.O_RDONLY | os.O_DIRECTORY, dir_fd=self._root)
+            if node.kind == DIRECTORY and (node.is_new or path in self._touched):
+                self._finish_directory(path, node)
+        self._finish_directory(b".", index.root)
+
+    def _finish_directory(self, path: bytes, node: Node) -> None:
+        descriptor = self._open(self._root, path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
         try:
-            finish_file(descriptor, index.root)
+            finish_file(descriptor, node, everyone=self._everyone)
         finally:
             os.close(descriptor)
 
@@ -123,7 +158,7 @@ class DirectorySink:
         self.files += 1
 
     def _make_fifo(self, operation: Operation) -> None:
-        make_fifo(self._parent(operation.parent), operation.name, operation.node)
+        make_fifo(self._parent(operation.parent), operation.name, operation.node, everyone=self._everyone)
         self.files += 1
 
     def _make_link(self, operation: Operation) -> None:
@@ -134,7 +169,7 @@ class DirectorySink:
         # The second look-up may close the first descriptor: the parents kept are few.
         source = os.dup(self._parent(above))
         try:
-            link_or_copy(source, name, self._parent(operation.parent), operation.name, node)
+            link_or_copy(source, name, self._parent(operation.parent), operation.name, node, everyone=self._everyone)
         finally:
             os.close(source)
         self.files += 1
@@ -184,6 +219,17 @@ def no_space(directory: int, shown: str, size: int, files: int) -> NoSpace:
         f"{free.f_bavail * free.f_frsize / 1e6:.0f} MB and {free.f_favail} files are left (or a quota is reached)",
         "remove images with `sampan rmi`, or choose another place with SAMPAN_HOME",
     )
+
+
+def _digest(node: Node, body: Pieces) -> bytes:
+    content = sha256()
+    end = 0
+    for offset, view in body:
+        _hash_hole(content, offset - end)
+        content.update(view)
+        end = offset + len(view)
+    _hash_hole(content, node.size - end)
+    return content.digest()
 
 
 def _hash_hole(content: _Hash, size: int) -> None:

@@ -19,10 +19,13 @@ class Node:
     """One file, directory, link or device. `children` only for directories; `links` counts the names it has.
 
     `mode` is the image's, setuid included; `mtime` in nanoseconds; `digest` the sha256 of a file's content (raw bytes,
-    empty until it is written); `target` a symbolic link's text; `device` (major, minor).
+    empty until it is written); `target` a symbolic link's text; `device` (major, minor). `is_new` is false while the node is as
+    it was read from the index of another tree.
     """
 
-    __slots__ = ("children", "device", "digest", "gid", "kind", "links", "mode", "mtime", "size", "target", "uid", "xattrs")
+    __slots__ = (
+        "children", "device", "digest", "gid", "is_new", "kind", "links", "mode", "mtime", "size", "target", "uid", "xattrs",
+    )  # fmt: skip
 
     def __init__(self, kind: str, mode: int, uid: int, gid: int, mtime: int) -> None:
         self.kind = kind
@@ -36,7 +39,17 @@ class Node:
         self.device = (0, 0)
         self.xattrs: tuple[tuple[bytes, bytes], ...] = ()
         self.links = 1
-        self.children: dict[bytes, Node] = {} if kind == DIRECTORY else _NO_CHILDREN
+        self.is_new = True
+        self.children: dict[bytes, Node] = {} if kind == DIRECTORY else NO_CHILDREN
+
+    def change(self, mode: int, uid: int, gid: int, mtime: int, xattrs: tuple[tuple[bytes, bytes], ...]) -> None:
+        """Give a directory other attributes. What is no directory is never changed, but replaced."""
+        self.mode = mode
+        self.uid = uid
+        self.gid = gid
+        self.mtime = mtime
+        self.xattrs = xattrs
+        self.is_new = True
 
     def is_same(self, other: Node) -> bool:
         """Whether two nodes say the same, children and the number of names left out."""
@@ -52,7 +65,7 @@ class Node:
         )  # fmt: skip
 
 
-_NO_CHILDREN: dict[bytes, Node] = {}
+NO_CHILDREN: dict[bytes, Node] = {}
 _COMPARED = ("kind", "mode", "uid", "gid", "mtime", "size", "digest", "target", "device", "xattrs")
 
 
@@ -92,30 +105,37 @@ class Index:
                 stack.pop()
 
     def counts(self) -> Counts:
-        """How many names of each sort, and the bytes of all files, each counted once."""
+        """How many names of each sort there are below the root, and the bytes of all files, each counted once."""
         counts = Counts()
-        seen: set[int] = set()
         for _, node in self.walk():
-            counts.entries += 1
-            if node.kind == DIRECTORY:
-                counts.directories += 1
-            elif node.kind == FILE and (node.links == 1 or id(node) not in seen):
-                seen.add(id(node))
-                counts.files += 1
-                counts.size += node.size
+            counts.add(node, node.size if node.kind == FILE else 0)
         return counts
 
 
 class Counts:
     """What is in an index. `files` counts contents, `entries` names; `size` is bytes with holes."""
 
-    __slots__ = ("directories", "entries", "files", "size")
+    __slots__ = ("_seen", "directories", "entries", "files", "size")
 
     def __init__(self) -> None:
         self.directories = 0
         self.entries = 0
         self.files = 0
         self.size = 0
+        self._seen: set[int] = set()
+
+    def add(self, node: Node, size: int) -> None:
+        """Count one name of a node; `size` is that of its file."""
+        self.entries += 1
+        if node.kind == DIRECTORY:
+            self.directories += 1
+        elif node.kind == FILE:
+            if node.links > 1:
+                if id(node) in self._seen:
+                    return
+                self._seen.add(id(node))
+            self.files += 1
+            self.size += size
 
 
 def _named(prefix: bytes, node: Node) -> list[tuple[bytes, Node]]:

@@ -13,6 +13,8 @@ MAX_EXTENDED = 1 << 20
 """Bytes of the extended headers before one entry."""
 MAX_XATTR = 64 << 10
 MAX_ENTRIES = 5_000_000
+MAX_ATTRIBUTES = 128 << 20
+"""Bytes of link targets and extended attributes of all entries: they are held in memory."""
 FREE_BYTES = 1 << 30
 """Unpacked bytes that any image may have; beyond it the ratio counts."""
 MAX_RATIO = 1000
@@ -25,9 +27,10 @@ MAX_WINDOW_LOG = 27
 class Allowance:
     """Counts what the layers of one image unpack to. Shared by the threads of one build."""
 
-    __slots__ = ("_compressed", "_entries", "_stream", "_unpacked")
+    __slots__ = ("_attributes", "_compressed", "_entries", "_stream", "_unpacked")
 
     def __init__(self) -> None:
+        self._attributes = 0
         self._compressed = 0
         self._entries = 0
         self._stream = 0
@@ -51,6 +54,12 @@ class Allowance:
             raise LayerError(f"the image has more than {MAX_ENTRIES} entries")
         if self._unpacked > FREE_BYTES:
             self._check(self._unpacked)
+
+    def add_attributes(self, size: int) -> None:
+        """An entry whose target and extended attributes have `size` bytes."""
+        self._attributes += size
+        if self._attributes > MAX_ATTRIBUTES:
+            raise LayerError(f"the image has more than {MAX_ATTRIBUTES} bytes of link targets and extended attributes")
 
     def _check(self, size: int) -> None:
         if size > FREE_BYTES + MAX_RATIO * self._compressed:

@@ -196,7 +196,7 @@ class LayerMerge:
             elif node.kind == DIRECTORY:
                 pending.extend((node, path, child) for child in node.children)
                 if path not in self._written:
-                    node.mode, node.uid, node.gid, node.mtime, node.xattrs = 0o755, 0, 0, 0, ()
+                    node.change(0o755, 0, 0, 0, ())
 
     # The tree
 
@@ -283,4 +283,4 @@ def join(parent: bytes, name: bytes) -> bytes:
 
 
 def _set_attributes(node: Node, entry: Entry) -> None:
-    node.mode, node.uid, node.gid, node.mtime, node.xattrs = entry.mode, entry.uid, entry.gid, entry.mtime, entry.xattrs
+    node.change(entry.mode, entry.uid, entry.gid, entry.mtime, entry.xattrs)

@@ -157,6 +157,8 @@ class TarReader:
         if kind not in (kinds.SYMLINK, kinds.HARD_LINK):
             target = b""
         self._allowance.add_entry(size)
+        if target or xattrs:
+            self._allowance.add_attributes(len(target) + sum(len(key) + len(value) for key, value in xattrs))
         return Entry(path, kind, mode=mode, uid=uid, gid=gid, size=size, mtime=mtime, target=target, device=device, xattrs=xattrs)
 
     def _owner(self, fields: bytes) -> tuple[int, int, int]:

@@ -105,7 +105,7 @@ def _merge(reader: TarReader, merge: LayerMerge, sink: DirectorySink) -> None:
     for entry in reader:
         for operation in merge.apply(entry):
             if operation.action is WRITE:
-                operation.node.digest = sink.write(operation, reader.body())
+                sink.write(operation, reader.body())
             else:
                 sink.perform(operation)
 

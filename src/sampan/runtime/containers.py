@@ -8,8 +8,9 @@ from sampan.container import shelf
 from sampan.container import state as states
 from sampan.container.record import Record
 from sampan.engine.choose import choose
-from sampan.errors import ContainerNotFound, ContainerRunning, SampanError
+from sampan.errors import ContainerNotFound, ContainerRunning, ImageNotFound, SampanError
 from sampan.store import layout
+from sampan.store.leases import Lease
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,31 +27,50 @@ def create(record: Record, session: Session, *, throw_away: bool = False) -> Rec
 
     Raises `NameInUse`, `NoSpace`, `StoreError`, `NoEngine`.
     """
-    store = session.store
-    layout.create(store)
     keep = "memory" if throw_away else _how_to_keep(record.request, record.image, session)
-    place = store.temporary("container")
-    made = record.but(keep=keep, directory=store.join("containers", record.id))
-    try:
-        os.mkdir(place, 0o700)
-        if keep == "copy":
-            _copy(record.image, f"{place}/rootfs", session)
-            with open(f"{place}/copied", "xb"):
-                pass  # its time tells what was changed since from what was copied
-        elif keep == "overlay":
-            # The root directory of an overlay has the attributes of its upper one.
-            for name in ("upper", "work"):
-                os.mkdir(f"{place}/{name}", 0o700)
-            found = os.stat(record.image.tree)
-            os.chmod(f"{place}/upper", found.st_mode & 0o7777)
-            os.utime(f"{place}/upper", ns=(found.st_atime_ns, found.st_mtime_ns))
-        shelf.publish(store, place, made)
-    except OSError as error:
-        raise layout.failure(store, "cannot make the container", error) from error
-    finally:
-        if os.path.exists(place):
-            shelf.remove_directory(store, place)
+    return _publish(record, session, keep)
+
+
+def create_from(record: Record, session: Session, root: str) -> Record:
+    """Keep a container whose files are a copy of the directory `root`, made from its image elsewhere. Raises as `create`."""
+    return _publish(record, session, "copy", root)
+
+
+def _publish(record: Record, session: Session, keep: str, root: str = "") -> Record:
+    store = session.store
+    with Lease(store) as lease:
+        _hold_tree(record.image, lease)
+        place = shelf.under_way(store, record.id)
+        made = record.but(keep=keep, directory=store.join("containers", record.id))
+        try:
+            os.mkdir(place, 0o700)
+            if keep == "copy":
+                if not root:
+                    session.notice.say(f"no overlay can be kept here, so {record.image.reference} is copied to {place}")
+                _copy(root or record.image.tree, f"{place}/rootfs")
+                if not root:
+                    with open(f"{place}/copied", "xb"):
+                        pass  # its time tells what was changed since from what was copied
+            elif keep == "overlay":
+                # The root directory of an overlay has the attributes of its upper one.
+                for name in ("upper", "work"):
+                    os.mkdir(f"{place}/{name}", 0o700)
+                found = os.stat(record.image.tree)
+                os.chmod(f"{place}/upper", found.st_mode & 0o7777)
+                os.utime(f"{place}/upper", ns=(found.st_atime_ns, found.st_mtime_ns))
+            shelf.publish(store, place, made)
+        except OSError as error:
+            raise layout.failure(store, "cannot make the container", error) from error
+        finally:
+            shelf.discard(place)
     return made
+
+
+def _hold_tree(image: ContainerImage, lease: Lease) -> None:
+    """Let gc and `rmi` leave the image's tree alone until the container's record holds it. Raises `ImageNotFound`."""
+    lease.add(image.chain)
+    if not os.path.isdir(image.tree):
+        raise ImageNotFound(f"the image {image.reference} was removed just now", f"sampan pull {image.reference}")
 
 
 def _how_to_keep(request: Request, image: ContainerImage, session: Session) -> str:
@@ -63,11 +83,10 @@ def _how_to_keep(request: Request, image: ContainerImage, session: Session) -> s
     return "overlay" if "kept-overlay" in can.features else "copy"
 
 
-def _copy(image: ContainerImage, place: str, session: Session) -> None:
+def _copy(source: str, place: str) -> None:
     from sampan.layers.copy import copy_tree
 
-    session.notice.say(f"no overlay can be kept here, so {image.reference} is copied to {place.rpartition('/')[0]}")
-    copy_tree(image.tree, place)
+    copy_tree(source, place)
 
 
 def sweep(session: Session) -> None:
@@ -133,14 +152,15 @@ def remove(name: str, session: Session, *, force: bool = False) -> bool:
         life.stop(shelf.load(store, session.sites, id), 0)
     try:
         try:
-            shelf.remove_directory(store, directory)
+            place = shelf.take_away(store, directory)
         except FileNotFoundError:
-            pass  # its watcher was quicker: it was to be thrown away
-        links = [label] if label else os.listdir(store.join(shelf.NAMES))
-        for link in links:
+            place = ""  # its watcher was quicker: it was to be thrown away
+        for link in [label] if label else os.listdir(store.join(shelf.NAMES)):
             path = store.join(shelf.NAMES, link)
             if os.path.lexists(path) and os.readlink(path) == f"../{id}":
                 os.unlink(path)
+        if place:
+            shelf.discard(place)
     except OSError as error:
         raise layout.failure(store, f"cannot remove the container {name}", error) from error
     return True

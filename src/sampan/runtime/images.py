@@ -32,7 +32,7 @@ def find(text: str, session: Session, platform: str | None = None) -> ContainerI
     for store in session.stores():
         image = names.find(store, reference) if reference else None
         if image is not None and (platform is None or _is_platform(image.platform, platform)):
-            found = container_image(store, image)
+            found = container_image(store, image, session.sites)
             if found.tree:
                 return found
     return _find_otherwise(text, session, platform) if "@" in text or may_be_id(text) else None
@@ -43,7 +43,7 @@ def _find_otherwise(text: str, session: Session, platform: str | None) -> Contai
 
     for store, image in matching(text, session):
         if platform is None or _is_platform(image.platform, platform):
-            found = container_image(store, image)
+            found = container_image(store, image, session.sites)
             if found.tree:
                 return found
     if is_certainly_id(text):
@@ -64,9 +64,9 @@ def _is_platform(has: str, wanted: str) -> bool:
     return str(Platform.parse(wanted, this_host())) == has
 
 
-def container_image(store: Store, image: Image) -> ContainerImage:
-    """What a container has to know of an image in a store; `tree` is empty if it is not unpacked there."""
-    tree = trees.find(store, image.chain)
+def container_image(store: Store, image: Image, sites: tuple[Store, ...] = ()) -> ContainerImage:
+    """What a container has to know of an image in a store; `tree` is empty if it is unpacked neither there nor at the `sites`."""
+    tree = trees.find_in((store, *sites), image.chain)
     place = (tree.rootfs, tree.used) if tree is not None else ("", "")
     return ContainerImage(image.reference, image.manifest, image.config, image.chain, image.platform, *place)
 

@@ -33,7 +33,7 @@ def inspect(name: str, *, session: Session | None = None, kind: str | None = Non
         if found is not None:
             return found
     store, image = _image(name, session, kind)
-    held = container_image(store, image)
+    held = container_image(store, image, session.sites)
     return {
         **Listed(image, store).document(),
         "manifest": image.manifest,

@@ -28,21 +28,22 @@ def pull(
     """Fetch an image into the user's store; a value with its digests and the place of its tree.
 
     `all_platforms`: bring what its index has for other platforms too, without unpacking it, to be pushed or saved. `offline`:
-    no registry is asked, so the image has to be in a store already. Raises `BadReference`, `NotAtRegistry`,
+    no registry is asked (as with the setting of this name), so the image has to be in a store already. Raises `BadReference`, `NotAtRegistry`,
     `Unauthorized`, `Unreachable`, `IntegrityError`, `NoSpace`, `StoreError`, `ImageNotFound` if offline.
     """
     session = session or default_session()
     wanted = platform or session.settings.text("platform") or None
-    if offline:
+    if offline or session.settings.flag("offline"):
         return _from_store(image, session, wanted)
     reference = resolved(image, session)
     settings = session.settings
     with registry_client(session, f"cannot pull {reference.familiar}") as client:
         puller = Puller(
-            client, session.store, session.notice, session.progress, settings.number("parallel"), settings.flag("keep_blobs")
-        )
+            client, session.store, session.notice, session.progress,
+            settings.number("parallel"), settings.flag("keep_blobs"), session.sites,
+        )  # fmt: skip
         pulled = puller.pull(reference, wanted_platform(wanted), all_platforms=all_platforms)
-    return container_image(session.store, pulled)
+    return container_image(session.store, pulled, session.sites)
 
 
 def tags_of(name: str, *, session: Session | None = None) -> list[str]:
@@ -62,5 +63,5 @@ def _from_store(text: str, session: Session, platform: str | None) -> ContainerI
     found = images.find(text, session, platform) or find_unpacked(text, session, platform)
     if found is None:
         what = f"no image {text}{f' for {platform}' if platform else ''} in the store, and no registry may be asked"
-        raise ImageNotFound(what, f"sampan pull {text} without --offline")
+        raise ImageNotFound(what, f"where registries can be asked: sampan pull {text}")
     return found

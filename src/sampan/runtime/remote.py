@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 
-from sampan.errors import NoSpace, SampanError
+from sampan.errors import NoSpace, SampanError, UsageError
 from sampan.registry.client import Client
 
 TYPE_CHECKING = False  # `typing` costs 6 ms; type checkers know this name
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 @contextmanager
 def registry_client(session: Session, doing: str) -> Iterator[Client]:
     """A client, closed afterwards; an error gets what was being done in front, as `cannot pull debian:12`."""
+    if session.settings.flag("offline"):
+        raise UsageError(
+            f"{doing}: the setting offline forbids to ask registries", f"it comes from {session.settings.origin('offline')}"
+        )
     client = Client(session.settings, session.notice)
     try:
         yield client

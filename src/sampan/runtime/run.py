@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 def image_for(request: Request, session: Session, when: str = "missing") -> ContainerImage:
     """The image a request names, pulled if `when` (`missing`, `always`, `never`) says so."""
+    if when == "always" and session.settings.flag("offline"):
+        raise UsageError("--pull always asks the registry, and --offline forbids it", "leave one of them away")
     if when != "always":
         found = images.find(request.image, session, request.platform)
         if found is None:
@@ -59,7 +61,7 @@ def with_mounts_of_others(request: Request, session: Session) -> Request:
 def anonymous(request: Request, session: Session, when: str = "missing") -> Record:
     """A record that is written nowhere: its changes vanish with its last process."""
     request = with_mounts_of_others(request, session)
-    return Record(new_id(), image_for(request, session, when), request, created=now())
+    return Record(new_id(), _staged(request, session, when), request, created=now())
 
 
 def create(request: Request, session: Session, name: str = "", when: str = "missing", *, throw_away: bool = False) -> Record:
@@ -71,7 +73,7 @@ def create(request: Request, session: Session, name: str = "", when: str = "miss
         containers.sweep(session)
         shelf.refuse_taken(session.store, name)
     request = with_mounts_of_others(request, session)
-    image = image_for(request, session, when)
+    image = _staged(request, session, when) if throw_away else image_for(request, session, when)
     return containers.create(Record(new_id(), image, request, name=name, created=now()), session, throw_away=throw_away)
 
 
@@ -91,6 +93,17 @@ def named(name: str, session: Session) -> Record:
             f"sampan pull {record.image.reference}",
         )
     return record
+
+
+def _staged(request: Request, session: Session, when: str) -> ContainerImage:
+    """The image of a run that keeps nothing, from a local disk if that was asked for."""
+    image = image_for(request, session, when)
+    directory = session.settings.text("stage")
+    if not directory:
+        return image
+    from sampan.runtime.stage import staged
+
+    return staged(image, directory, session)
 
 
 def new_id() -> str:

@@ -20,7 +20,7 @@ from sampan.store.records import flush_directory, remove_if_there
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from sampan.layers.follow import GrowingFile
     from sampan.store.layout import Store
@@ -203,6 +203,38 @@ def fetching(
         raise caught from error
 
 
+def discard_partial(store: Store, digest: Digest) -> None:
+    """Remove what an earlier try left of a blob, unless somebody is at it. Where there are no locks, the sweep does it by age."""
+    path = store.join("tmp", f"{digest.algorithm}-{digest.encoded}{PARTIAL}")
+    if os.path.exists(path):
+        try:
+            descriptor, held = locked_file(path, SILENT_NOTICE, "", wait=False)
+        except OSError:
+            return
+        try:
+            if held:
+                remove_if_there(path)
+        finally:
+            release(descriptor)
+            os.close(descriptor)
+
+
+def copy_from(stores: Sequence[Store], digest: Digest, file: Partial) -> bool:
+    """Copy a blob that one of the other stores has into `file`, verified; False if none has it, or the file is not empty."""
+    if os.fstat(file.fileno()).st_size:
+        return False
+    for store in stores:
+        try:
+            verify(store, digest)  # first, for what is copied may be followed at once
+            with open(path_of(store, digest), "rb", buffering=0) as stream:
+                while piece := stream.read(1 << 20):
+                    file.write(piece)
+        except (FileNotFoundError, PermissionError, DigestMismatch):
+            continue
+        return True
+    return False
+
+
 def _open_partial(store: Store, digest: Digest, notice: Notice) -> tuple[int, str]:
     """The locked file to fetch into with its path; -1 if the blob is there, perhaps because another process just fetched it."""
     goal = path_of(store, digest)
@@ -240,6 +272,7 @@ def _follow_complete(store: Store, digest: Digest, follower: GrowingFile | None)
 
 def _give_name(store: Store, temporary: str, digest: Digest) -> None:
     goal = path_of(store, digest)
+    os.chmod(temporary, 0o644)  # as `records.put`
     try:
         os.rename(temporary, goal)
     except FileNotFoundError:
@@ -247,6 +280,7 @@ def _give_name(store: Store, temporary: str, digest: Digest) -> None:
         if os.path.exists(goal):
             return
         os.makedirs(os.path.dirname(goal), exist_ok=True)
+        os.chmod(os.path.dirname(goal), layout.READABLE)
         os.rename(temporary, goal)
     except OSError:
         if not os.path.exists(goal):

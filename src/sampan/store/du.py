@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+from sampan.store import trees
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from sampan.store.layout import Store
@@ -54,6 +56,11 @@ class _Walk:
         self.size += status.st_blocks * 512
 
 
+def total(store: Store) -> int:
+    """The bytes of disk that the whole store takes."""
+    return sum(part.size for part in usage(store))
+
+
 def size_of(path: str) -> int:
     """Bytes of disk of a directory and all in it."""
     walk = _Walk()
@@ -73,39 +80,61 @@ def usage(store: Store) -> list[Part]:
     return parts
 
 
-def tree_sizes(store: Store) -> dict[str, tuple[int, int]]:
-    """Directory name of each tree -> bytes of disk it takes in all, and bytes that its removal would free."""
-    found: dict[str, list[int]] = {}
-    counted: dict[tuple[int, int], tuple[int, int, set[str]]] = {}
-    base = store.join("trees")
-    for name in sorted(os.listdir(base)) if os.path.isdir(base) else ():
-        sizes = found.setdefault(name, [0, 0])
-        _add_tree(f"{base}/{name}", name, sizes, counted)
-    for size, links, owners in counted.values():
-        for name in owners:
-            found[name][0] += size
-        if len(owners) == 1 and links <= 0:
-            found[next(iter(owners))][1] += size
-    return {name: (sizes[0], sizes[1]) for name, sizes in found.items()}
+class TreeSizes:
+    """What trees take and what is freed when one goes, given that they share files."""
 
+    def __init__(self, store: Store) -> None:
+        self._own: dict[str, int] = {}
+        # inode -> size, names it has outside of the trees that are left, and these
+        self._shared: dict[tuple[int, int], tuple[int, int, set[str]]] = {}
+        for name in trees.names(store):
+            self._own[name] = 0
+            self._add(store.join("trees", name), name)
 
-def _add_tree(path: str, name: str, sizes: list[int], counted: dict[tuple[int, int], tuple[int, int, set[str]]]) -> None:
-    pending = [path]
-    while pending:
-        with os.scandir(pending.pop()) as entries:
-            for entry in entries:
-                status = entry.stat(follow_symlinks=False)
-                size = status.st_blocks * 512
-                if entry.is_dir(follow_symlinks=False):
-                    pending.append(entry.path)
-                if status.st_nlink == 1 or entry.is_dir(follow_symlinks=False):
-                    sizes[0] += size
-                    sizes[1] += size
-                else:
-                    key = (status.st_dev, status.st_ino)
-                    _, left, owners = counted.get(key, (size, status.st_nlink, set()))
-                    owners.add(name)
-                    counted[key] = (size, left - 1, owners)
+    def _add(self, path: str, name: str) -> None:
+        pending = [path]
+        while pending:
+            try:
+                with os.scandir(pending.pop()) as entries:
+                    for entry in entries:
+                        status = entry.stat(follow_symlinks=False)
+                        size = status.st_blocks * 512
+                        is_directory = entry.is_dir(follow_symlinks=False)
+                        if is_directory:
+                            pending.append(entry.path)
+                        if is_directory or status.st_nlink == 1:
+                            self._own[name] += size
+                        else:
+                            key = (status.st_dev, status.st_ino)
+                            _, left, owners = self._shared.get(key, (size, status.st_nlink, set()))
+                            owners.add(name)
+                            self._shared[key] = (size, left - 1, owners)
+            except OSError:
+                continue  # collected meanwhile
+
+    def sizes(self) -> dict[str, tuple[int, int]]:
+        """Directory name of each tree -> bytes of disk it takes in all, and bytes that its removal would free."""
+        found = {name: [own, own] for name, own in self._own.items()}
+        for size, left, owners in self._shared.values():
+            for name in owners:
+                found[name][0] += size
+            if len(owners) == 1 and left <= 0:
+                found[next(iter(owners))][1] += size
+        return {name: (both[0], both[1]) for name, both in found.items()}
+
+    def remove(self, name: str) -> int:
+        """The tree is gone; the bytes that this freed."""
+        freed = self._own.pop(name, 0)
+        gone = []
+        for key, (size, left, owners) in self._shared.items():
+            if name in owners:
+                owners.remove(name)
+                if not owners:
+                    gone.append(key)
+                    freed += size if left <= 0 else 0
+        for key in gone:
+            del self._shared[key]
+        return freed
 
 
 def _count(path: str, name: str) -> int:

@@ -11,14 +11,15 @@ import os
 
 from sampan.errors import DigestMismatch, SampanError, printable
 from sampan.oci.digest import Digest
-from sampan.store import blobs, names, pins, programs, records, trees
+from sampan.store import blobs, layout, names, pins, programs, records, trees
 from sampan.store.blobs import size_of
+from sampan.store.glance import is_clean
 from sampan.store.leases import names_below
 from sampan.store.treecheck import TreeCheck
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from sampan.events import Task
     from sampan.store.layout import Store
@@ -27,7 +28,7 @@ _PARTS = ("names", "blobs/blobs", "trees", "containers", "programs", "pins", "tm
 
 
 class Damage:
-    """One thing that is wrong: the path, a sentence, and the path to remove so that it can be made again (or empty)."""
+    """One thing that is wrong: the path, a sentence, and what can be removed because it can be made again (or empty)."""
 
     __slots__ = ("path", "removable", "sentence")
 
@@ -40,14 +41,12 @@ class Damage:
         return f"Damage({self.path!r}, {self.sentence!r})"
 
 
-def check(store: Store, contents: bool, task: Task) -> Iterator[Damage]:
-    """All damage of the store; nothing is changed. `task` is told the bytes hashed."""
+def check(store: Store, contents: bool, task: Task, sites: Sequence[Store] = ()) -> Iterator[Damage]:
+    """All damage of the store; nothing is changed. `task` is told the bytes hashed; trees may be in a store of the `sites`."""
     if not os.path.exists(store.join("format")):
-        if os.path.isdir(store.path):
-            yield Damage(
-                store.join("format"), f"{store.path} has no file `format`: it is no store, or one that was never finished"
-            )
-        return
+        if layout.holds_other_things(store) or names.paths(store) or trees.names(store):
+            yield Damage(store.join("format"), f"{store.path} has no file `format`, so it is no store")
+        return  # else there is none yet, or its making was interrupted
     for name in _PARTS:
         if not os.path.isdir(store.join(name)):
             yield Damage(store.join(name), f"the directory {store.join(name)} is missing")
@@ -55,8 +54,8 @@ def check(store: Store, contents: bool, task: Task) -> Iterator[Damage]:
     yield from _check_names(store)
     yield from _check_blobs(store, contents, task)
     yield from _check_trees(store, contents, task)
-    yield from _check_containers(store)
-    yield from _check_pins(store)
+    yield from _check_containers(store, (store, *sites))
+    yield from _check_pins(store, (store, *sites))
     yield from _check_programs(store)
 
 
@@ -77,15 +76,15 @@ def _check_names(store: Store) -> Iterator[Damage]:
             if image is None:
                 yield Damage(path, f"the record {path} has the file name of another reference than {printable(reference)}", path)
                 continue
-            if not _has_tree(store, image.chain) and size_of(store, Digest.parse(image.manifest)) is None:
+            if not _has_tree((store,), image.chain) and size_of(store, Digest.parse(image.manifest)) is None:
                 yield Damage(path, f"the image {reference} has neither a tree nor its manifest any more", path)
         except SampanError as error:
             yield Damage(path, error.sentence, path)
 
 
-def _has_tree(store: Store, chain: str) -> bool:
+def _has_tree(stores: Sequence[Store], chain: str) -> bool:
     try:
-        return trees.find(store, chain) is not None
+        return trees.find_in(stores, chain) is not None
     except ValueError:
         return False
 
@@ -112,12 +111,15 @@ def _check_blobs(store: Store, contents: bool, task: Task) -> Iterator[Damage]:
 
 def _check_trees(store: Store, contents: bool, task: Task) -> Iterator[Damage]:
     base = store.join("trees")
-    checker = TreeCheck(contents, task)
+    everyone = store.is_shared()
+    checker = TreeCheck(contents, task, everyone=everyone)
     for name in names_below(base):
         directory = f"{base}/{name}"
         try:
-            chain = _chain_of(store, directory)
-            found = list(checker.faults(trees.Tree(chain, directory, "")))
+            tree = trees.Tree(_chain_of(store, directory), directory, "")
+            if not contents and is_clean(tree, everyone=everyone):
+                continue
+            found = list(checker.faults(tree))
         except SampanError as error:
             found = [error.sentence]
         if os.path.exists(directory):  # else it was collected meanwhile
@@ -140,7 +142,7 @@ def _chain_of(store: Store, directory: str) -> str:
     return chain
 
 
-def _check_containers(store: Store) -> Iterator[Damage]:
+def _check_containers(store: Store, stores: Sequence[Store]) -> Iterator[Damage]:
     base = store.join("containers")
     for name in names_below(base):
         if name == "names":
@@ -149,25 +151,22 @@ def _check_containers(store: Store) -> Iterator[Damage]:
         try:
             document = records.read(path)
             if document is None:
-                yield Damage(path, f"the container {printable(name[:12])} has no record", f"{base}/{name}")
+                yield Damage(path, f"the container {printable(name[:12])} has no record")
                 continue
             image = document.get("image")
             chain = records.text_of(image, "chain", path) if isinstance(image, dict) else ""
-            if not _has_tree(store, chain) and document.get("keep") != "copy":
+            if not _has_tree(stores, chain) and document.get("keep") != "copy":
                 yield Damage(path, f"the container {document.get('name') or name[:12]} has lost its tree {chain[:19]}")
         except SampanError as error:
             yield Damage(path, error.sentence)
-    for name in names_below(f"{base}/names"):
-        if not os.path.isdir(f"{base}/names/{name}"):
-            yield Damage(f"{base}/names/{name}", f"the container name {printable(name)} leads nowhere", f"{base}/names/{name}")
 
 
-def _check_pins(store: Store) -> Iterator[Damage]:
+def _check_pins(store: Store, stores: Sequence[Store]) -> Iterator[Damage]:
     for name in names_below(store.join("pins")):
         path = store.join("pins", name)
         try:
             pin = pins.read(store, name)
-            if pin is not None and not _has_tree(store, pin.chain):
+            if pin is not None and not _has_tree(stores, pin.chain):
                 yield Damage(path, f"the pin {pin.id} of {printable(pin.file)} has lost its tree {pin.chain[:19]}")
         except SampanError as error:
             yield Damage(path, error.sentence)
@@ -181,20 +180,4 @@ def _check_programs(store: Store) -> Iterator[Damage]:
             path = store.join("programs", digest, name)
             with open(path, "rb") as stream:
                 if sha256(stream.read()).hexdigest()[: programs.HEX] != digest:
-                    yield Damage(path, f"the program {path} does not match its digest")
-
-
-def repair(store: Store, damage: Damage) -> bool:
-    """Remove what is damaged and can be fetched or made again; False if it is nothing of that kind. Raises OSError."""
-    if not damage.removable or not os.path.lexists(damage.removable):
-        return False
-    from sampan.layers.removal import remove
-
-    place = store.temporary("damaged")
-    os.rename(damage.removable, place)
-    parent = os.open(os.path.dirname(place), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        remove(parent, os.path.basename(place))
-    finally:
-        os.close(parent)
-    return True
+                    yield Damage(path, f"the program {path} does not match its digest", path)

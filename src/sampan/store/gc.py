@@ -5,13 +5,18 @@ lists), container records and pins (their trees), leases of running pulls (`leas
 processes, whose label or root names a tree. A tree stays for a grace time after its last use, because a start on another
 node leaves no trace but the mark. What is in no root is condemned (`leases.py`), and what is leased by then is spared: so a pull
 never loses what it relies on. The rest is *renamed* below `tmp/`; then all roots and marks are read again, and only then it is
-removed, or moved back: so whoever begins to hold a thing without a lease either finds it gone, or keeps it.
+renamed once more and removed, or moved back: so whoever begins to hold a thing without a lease either finds it gone, or keeps
+it. What a killed collection had moved but not sentenced is moved back by the next sweep (`sweep.py`).
 
 A record that cannot be read may hold anything: collection then stops with an error that names it, and removes nothing.
+
+Others who run from a shared store leave no trace at all. There a tree is marked when it is first found to be held by nothing,
+and goes when a later collection finds it so after the grace time.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 
@@ -21,9 +26,12 @@ from sampan.layers.removal import remove
 from sampan.oci.digest import Digest
 from sampan.store import blobs, layout, names, pins, records, sweep, trees
 from sampan.store.leases import Condemnation, leased, names_below
+from sampan.store.records import remove_if_there
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from sampan.store.layout import Store
     from sampan.store.trees import Tree
 
@@ -92,39 +100,78 @@ def collect(store: Store, grace: float = GRACE, blob_grace: float = GRACE, only:
             if stored <= now - blob_grace
         ),
     ]
+    if store.is_shared():
+        found = [one for one in found if not one.is_tree or _is_long_unheld(one, held, now)]
     unheld = [one for one in found if (only is None or one.digest in only) and not one.is_held(held, now - grace)]
+    _take(store, unheld, collected, lambda moved: _still_unheld(store, moved, now - grace))
+    sweep.leftovers(store)
+    return collected
+
+
+def drop(store: Store, digests: Iterable[str]) -> Collected:
+    """Remove blobs although names lead to them, which is right for the layers of images that are unpacked.
+
+    What a running pull relies on stays. Raises `StoreError`.
+    """
+    collected = Collected()
+    found = []
+    for text in set(digests):
+        digest = Digest.parse(text)
+        size = blobs.size_of(store, digest)
+        if size is not None:
+            found.append(_Candidate(blobs.path_of(store, digest), text, size, is_tree=False))
+    _take(store, found, collected, lambda moved: moved)
+    return collected
+
+
+def _take(
+    store: Store, unheld: list[_Candidate], collected: Collected, to_remove: Callable[[list[_Candidate]], list[_Candidate]]
+) -> None:
+    """Remove what is not leased, and of that what is `to_remove` when all was moved away."""
+    if not unheld:
+        return
+    moved: list[_Candidate] = []
+    doomed: list[_Candidate] = []
     try:
-        for one in _taken(store, unheld, now - grace):
+        with Condemnation(store, [one.digest for one in unheld]):
+            spared = leased(store)
+            try:
+                for one in unheld:
+                    if one.digest not in spared and _move(store, one):
+                        moved.append(one)  # noqa: PERF401 - what was moved must be known when the next move fails
+                doomed = to_remove(moved)
+            finally:
+                for one in moved:
+                    if one in doomed:
+                        _sentence(store, one)
+                    else:
+                        _move_back(one)
+        for one in doomed:
             _remove(one)
             (collected.trees if one.is_tree else collected.blobs).append(one.digest)
             collected.size += one.size
     except OSError as error:
         raise layout.failure(store, f"cannot collect what is unused in {store.path}", error) from error
-    sweep.leftovers(store)
-    return collected
 
 
-def _taken(store: Store, unheld: list[_Candidate], used_since: float) -> list[_Candidate]:
-    """Move away what still nobody holds; what was moved, and is to be removed."""
-    if not unheld:
+def _still_unheld(store: Store, moved: list[_Candidate], used_since: float) -> list[_Candidate]:
+    if not moved:
         return []
-    moved: list[_Candidate] = []
-    kept: list[_Candidate] = []
-    with Condemnation(store, [one.digest for one in unheld]):
-        spared = leased(store)
-        try:
-            for one in unheld:
-                if one.digest not in spared and _move(store, one):
-                    moved.append(one)  # noqa: PERF401 - what was moved must be known when the next move fails
-            held = roots(store)
-            kept = [one for one in moved if one.is_held(held, used_since)]
-        except BaseException:
-            kept = moved
-            raise
-        finally:
-            for one in kept:
-                _move_back(one)
-    return [one for one in moved if one not in kept]
+    held = roots(store)
+    return [one for one in moved if not one.is_held(held, used_since)]
+
+
+def _is_long_unheld(one: _Candidate, held: Held, now: float) -> bool:
+    """Whether a tree of a shared store was marked longer ago than the grace time; it is marked if it was not."""
+    mark = f"{one.path}/unheld"
+    try:
+        if one.is_held(held, now - GRACE):
+            remove_if_there(mark)
+            return False
+        with open(mark, "ab"):
+            return os.stat(mark).st_mtime <= now - GRACE
+    except OSError:
+        return False  # another collection was faster
 
 
 def _size_of(tree: Tree) -> int:
@@ -137,7 +184,7 @@ def _size_of(tree: Tree) -> int:
 
 
 def _move(store: Store, one: _Candidate) -> bool:
-    place = store.temporary("gone")
+    place = store.temporary(sweep.undecided(one.digest, is_tree=one.is_tree))
     try:
         os.rename(one.path, place)
     except FileNotFoundError:
@@ -155,10 +202,21 @@ def _move_back(one: _Candidate) -> None:
         _remove(one)  # it was made anew meanwhile
 
 
+def _sentence(store: Store, one: _Candidate) -> None:
+    """From here on it is rubbish, whoever dies when."""
+    place = store.temporary(sweep.DEAD[1:])
+    os.rename(one.place, place)
+    one.place = place
+
+
 def _remove(one: _Candidate) -> None:
     parent = os.open(os.path.dirname(one.place), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         remove(parent, os.path.basename(one.place))
+    except OSError as error:
+        # On NFS a file that a process of this node has open stays under a name of its own (`.nfs...`): the next sweep finds the rest.
+        if error.errno not in (errno.ENOTEMPTY, errno.EBUSY, errno.ESTALE):
+            raise
     finally:
         os.close(parent)
 
@@ -170,10 +228,10 @@ def _was_used(directory: str, when: float) -> bool:
         return False
 
 
-def roots(store: Store) -> Held:
-    """Everything that is held now. Raises `CorruptRecord`, `NewerStore`, `StoreError`."""
+def roots(store: Store, *, with_names: bool = True) -> Held:
+    """Everything that is held now, by names or only by the rest. Raises `CorruptRecord`, `NewerStore`, `StoreError`."""
     held = Held()
-    for image in names.listing(store):
+    for image in names.listing(store) if with_names else ():
         held.hold_tree(image.chain, f"name {image.reference}")
         held.blobs.update((image.manifest, image.config, image.index))
         held.blobs.update(mentioned(store, image.manifest))
@@ -182,7 +240,7 @@ def roots(store: Store) -> Held:
     for pin in pins.listing(store):
         held.hold_tree(pin.chain, f"pin {pin.id} ({pin.file})")
     for digest in leased(store):
-        held.hold_tree(digest, "a running pull")
+        held.hold_tree(digest, "another sampan that is at work")
         held.blobs.add(digest)
     for chain, pid in mounted().items():
         held.hold_tree(chain, f"process {pid}")

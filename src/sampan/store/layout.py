@@ -14,10 +14,12 @@ from sampan.host.kernel import boot_id, node
 from sampan.host.processes import start_time
 
 FORMAT = 1
+READABLE = 0o755
+"""Mode of a directory of a shared store; in a private one its top, 0700, is what counts."""
 OTHER_NODE_SECONDS = 24 * 3600
 """Age from which something below `tmp/` that another node made counts as left over."""
 _MAGIC = "sampan-store "
-_DIRECTORIES = (
+DIRECTORIES = (
     "names",
     "blobs",
     "blobs/blobs",
@@ -29,7 +31,8 @@ _DIRECTORIES = (
     "pins",
     "tmp",
 )
-_FILES = ("format",)
+_FILES = ("format", "shared")
+_FOR_EVERYONE = ("", "names", "blobs", "blobs/blobs", "blobs/blobs/sha256", "trees")
 _OCI_LAYOUT = b'{"imageLayoutVersion": "1.0.0"}\n'
 _HINT_HOME = "set SAMPAN_HOME to a directory that you can write"
 
@@ -46,6 +49,10 @@ class Store:
     def join(self, *parts: str) -> str:
         """A path in the store."""
         return "/".join((self.path, *parts))
+
+    def is_shared(self) -> bool:
+        """Whether everyone can read it (`sampan store init --shared`)."""
+        return os.path.exists(self.join("shared"))
 
     def temporary(self, suffix: str) -> str:
         """A new name below `tmp/`, which says who uses it. `suffix` has no point."""
@@ -85,12 +92,32 @@ def create(store: Store) -> None:
         _make_directory(store.path, 0o700)
         _refuse_other_things(store)
         os.chmod(store.path, 0o700)  # also one that its owner had made beforehand: images may hold secrets
-        for name in _DIRECTORIES:
+        for name in DIRECTORIES:
             _make_directory(store.join(name), 0o755)
         for name, data in (("blobs/oci-layout", _OCI_LAYOUT), ("format", f"{_MAGIC}{FORMAT}\n".encode())):
             _put(store, name, data)
     except OSError as error:
         raise failure(store, f"cannot make the store {store.path}", error) from error
+
+
+def create_shared(store: Store) -> None:
+    """Make a store that everyone can read and nobody else can write, or make an empty one so. Raises `StoreError`, `NoSpace`."""
+    create(store)
+    if store.is_shared():
+        return
+    try:
+        if os.listdir(store.join("trees")) or os.listdir(store.join("blobs/blobs/sha256")):
+            raise StoreError(
+                f"the store {store.path} has images already, which only its owner can read",
+                "make a shared store in a new directory, and pull the images there",
+            )
+        _put(store, "shared", b"")  # first: what is stored from now on is for everyone
+        for name in _FOR_EVERYONE:
+            os.chmod(store.join(name), READABLE)
+        for name in ("containers", "pins", "tmp"):
+            os.chmod(store.join(name), 0o700)
+    except OSError as error:
+        raise failure(store, f"cannot share the store {store.path}", error) from error
 
 
 def _put(store: Store, name: str, data: bytes) -> None:
@@ -108,10 +135,18 @@ def _make_directory(path: str, mode: int) -> None:
 
 
 def _refuse_other_things(store: Store) -> None:
-    known = {name.partition("/")[0] for name in _DIRECTORIES + _FILES}
-    others = sorted(set(os.listdir(store.path)) - known)
-    if others:
-        raise StoreError(f"{store.path} holds other things ({printable(others[0])!r}), so no store is made there", _HINT_HOME)
+    other = holds_other_things(store)
+    if other:
+        raise StoreError(f"{store.path} holds other things ({printable(other)!r}), so no store is made there", _HINT_HOME)
+
+
+def holds_other_things(store: Store) -> str:
+    """Something in the store's directory that is none of the store's, empty if there is nothing. Raises OSError."""
+    known = {name.partition("/")[0] for name in DIRECTORIES + _FILES}
+    try:
+        return min(set(os.listdir(store.path)) - known, default="")
+    except FileNotFoundError:
+        return ""
 
 
 def failure(store: Store, what: str, error: OSError) -> SampanError:

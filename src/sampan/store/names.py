@@ -81,7 +81,11 @@ def path_of(store: Store, reference: str) -> str:
 
 def find(store: Store, reference: str) -> Image | None:
     """The image of a reference in its canonical text. Raises `CorruptRecord`, `NewerStore`, `StoreError`."""
-    path = path_of(store, reference)
+    return read(path_of(store, reference))
+
+
+def read(path: str) -> Image | None:
+    """The image of a record, `None` if there is none. Raises as `find`."""
     document = records.read(path)
     return None if document is None else _image(document, path)
 

@@ -171,6 +171,7 @@ def put(path: str, temporary: str, data: bytes) -> None:
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
     try:
         try:
+            os.fchmod(descriptor, 0o644)  # whatever the umask: others read a shared store, and a private one is closed at its top
             while data:
                 data = data[os.write(descriptor, data) :]
             os.fsync(descriptor)

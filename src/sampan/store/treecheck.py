@@ -11,7 +11,6 @@ from sampan.layers import beneath
 from sampan.layers.entry import DIRECTORY, FIFO, FILE, SYMLINK
 from sampan.layers.merge import join
 from sampan.layers.ondisk import NOT_ON_DISK, mode_on_disk
-from sampan.store import trees
 from sampan.store.build import read_index
 
 TYPE_CHECKING = False
@@ -30,22 +29,18 @@ _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 class TreeCheck:
     """Checks trees one after the other; a file that several have is hashed once."""
 
-    def __init__(self, contents: bool, task: Task) -> None:
+    def __init__(self, contents: bool, task: Task, *, everyone: bool = False) -> None:
+        """`everyone` is as for `ondisk.mode_on_disk`."""
         self._contents = contents
         self._task = task
+        self._everyone = everyone
         self._hashed: dict[tuple[int, int], bytes] = {}
         self._nodes: dict[int, Node] = {}  # of the tree at hand, by inode
         _, self._open = beneath.openers()
 
     def faults(self, tree: Tree) -> Iterator[str]:
         """A sentence for each fault. Raises `CorruptRecord` if record or index cannot be read."""
-        facts = trees.facts(tree)
-        index = read_index(tree)
-        with open(tree.index, "rb") as stream:
-            found = f"sha256:{sha256(stream.read()).hexdigest()}"
-        if found != facts.index:
-            yield f"the index {tree.index} does not match the tree's record"
-            return
+        index = read_index(tree, every_word=True)
         try:
             root = os.open(tree.rootfs, _DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
@@ -59,7 +54,7 @@ class TreeCheck:
             os.close(root)
 
     def _walk(self, root: int, node: Node) -> Iterator[tuple[bytes, str]]:
-        fault = _difference(os.fstat(root), node)
+        fault = self._difference(os.fstat(root), node)
         if fault:
             yield b"", fault
         pending = [(b"", node)]
@@ -99,7 +94,7 @@ class TreeCheck:
 
     def _name(self, here: int, name: bytes, node: Node) -> str:
         status = os.stat(name, dir_fd=here, follow_symlinks=False)
-        fault = _difference(status, node)
+        fault = self._difference(status, node)
         if fault or node.kind == DIRECTORY:
             return fault
         if node.kind == SYMLINK and os.readlink(name, dir_fd=here) != node.target:
@@ -127,17 +122,17 @@ class TreeCheck:
                 self._hashed[key] = known
         return known
 
-
-def _difference(status: os.stat_result, node: Node) -> str:
-    """How what lies on the disk differs from the index by its inode alone; empty if it does not."""
-    if stat.S_IFMT(status.st_mode) != _TYPES.get(node.kind):
-        return f"is not the {node.kind} of the index"
-    if node.kind != SYMLINK and stat.S_IMODE(status.st_mode) != mode_on_disk(node):
-        return f"has mode {stat.S_IMODE(status.st_mode):04o} instead of {mode_on_disk(node):04o}"
-    if node.kind == FILE and status.st_size != node.size:
-        return f"has {status.st_size} bytes instead of {node.size}"
-    seconds = node.mtime // 1_000_000_000
-    # Up to two seconds is how coarse a file system may be.
-    if node.kind != SYMLINK and 0 <= seconds < _LAST_TIME and abs(int(status.st_mtime) - seconds) > 2:
-        return "was changed after it was unpacked"
-    return ""
+    def _difference(self, status: os.stat_result, node: Node) -> str:
+        """How what lies on the disk differs from the index by its inode alone; empty if it does not."""
+        if stat.S_IFMT(status.st_mode) != _TYPES.get(node.kind):
+            return f"is not the {node.kind} of the index"
+        expected = mode_on_disk(node, everyone=self._everyone)
+        if node.kind != SYMLINK and stat.S_IMODE(status.st_mode) != expected:
+            return f"has mode {stat.S_IMODE(status.st_mode):04o} instead of {expected:04o}"
+        if node.kind == FILE and status.st_size != node.size:
+            return f"has {status.st_size} bytes instead of {node.size}"
+        seconds = node.mtime // 1_000_000_000
+        # Up to two seconds is how coarse a file system may be.
+        if node.kind != SYMLINK and 0 <= seconds < _LAST_TIME and abs(int(status.st_mtime) - seconds) > 2:
+            return "was changed after it was unpacked"
+        return ""

@@ -74,6 +74,23 @@ def find(store: Store, chain: str) -> Tree | None:
     return Tree(chain, directory, directory + "/used" if store.writable else "")
 
 
+def find_in(stores: Sequence[Store], chain: str) -> Tree | None:
+    """The tree of a chain id in the first store that has it."""
+    for store in stores:
+        found = find(store, chain)
+        if found is not None:
+            return found
+    return None
+
+
+def names(store: Store) -> list[str]:
+    """The directories of all trees below `trees/`."""
+    try:
+        return sorted(os.listdir(store.join("trees")))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
 def facts(tree: Tree) -> Facts:
     """The tree's record. Raises `CorruptRecord`, `NewerStore`."""
     path = tree.directory + "/tree.json"
@@ -106,10 +123,9 @@ def longest_prefix(store: Store, diff_ids: Sequence[Digest]) -> tuple[Tree | Non
 
 def listing(store: Store) -> list[Tree]:
     """All trees of the store. Raises `CorruptRecord` for one whose record cannot be read."""
-    base = store.join("trees")
     found = []
-    for name in sorted(os.listdir(base)) if os.path.isdir(base) else ():
-        directory = f"{base}/{name}"
+    for name in names(store):
+        directory = store.join("trees", name)
         path = f"{directory}/tree.json"
         document = records.read(path)
         if document is not None:
