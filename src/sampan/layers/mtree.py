@@ -125,7 +125,7 @@ def otherwise(lines: Iterable[bytes]) -> list[tuple[bytes, int, int, int]]:
         uid, gid, mode = int(values.get(b"uid", b"0")), int(values.get(b"gid", b"0")), int(values.get(b"mode", b"644"), 8)
         node = Node(values.get(b"type", b"file").decode("ascii"), mode, uid, gid, 0)
         if uid or gid or (node.kind in (FILE, DIRECTORY) and mode_on_disk(node) != mode):
-            found.append((_plain(words[0][2:]), uid, gid, mode))
+            found.append((plain(words[0][2:]), uid, gid, mode))
     return found
 
 
