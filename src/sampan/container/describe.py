@@ -31,6 +31,7 @@ def describe(plan: Plan, *, namespaces: bool = True) -> list[str]:
     lines += [f"processors  {plan.cpus}"] if plan.cpus else []
     lines += [f"cgroup      {plan.cgroup}"] if plan.cgroup else []
     lines += [f"foreign     by {plan.binfmt.interpreter}"] if plan.binfmt else []
+    lines += [f"owners      noted in {plan.owners[0] or 'memory'}"] if plan.owners is not None else []
     lines += [f"stays       {_stay_words(plan.stay)}"] if plan.stay else []
     lines += [f"options     {' '.join(plan.engine_options)}"] if plan.engine_options else []
     lines += [f"run         {' '.join(quote(word) for word in (*plan.args, *plan.default_arguments))}"]

@@ -22,7 +22,7 @@ KEEP_OPTIONS = (
     Option("--shm-size", VALUE, "a /dev/shm of its own, this large", "SIZE"),
     Option("-w --workdir", VALUE, "directory to start in; made if it is missing", "DIR"),
     # Who and what
-    Option("--root", FLAG, "be root inside, mapped to yourself"),
+    Option("--root", FLAG, "be root inside, mapped to yourself; owners that are set are noted"),
     Option("-u --user", VALUE, "be this user of the image, mapped to yourself", "USER[:GROUP]"),
     Option("--userns", VALUE, "accepted: your ids are kept unless --root or --user say otherwise", "keep-id|host", ("keep-id", "host")),
     Option("--entrypoint", VALUE, "replace the image's entry point; empty: use none", "PROGRAM"),

@@ -99,10 +99,10 @@ def records(plan: Plan, arguments: str = "refuse") -> list[launchfile.Record]:
             f"the engine {NAME} cannot stay beside a container, as a log, a time limit or a health check need",
             "`sampan doctor` says which engine can",
         )
-    found = [record for record in launchfile.records(plan, arguments) if record[0] != "unshare"]
+    found = [record for record in launchfile.records(plan, arguments) if record[0] not in ("unshare", "owners")]
     own: list[launchfile.Record] = [("intercept", word, "") for word in plan.engine_options]
     if isinstance(plan.root, root.Copy) and (plan.identity.uid, plan.identity.gid) != plan.owner:
-        own.append(("intercept", "owners", f"{os.path.dirname(plan.root.path)}/owners"))
+        own.append(("intercept", "owners", f"{os.path.dirname(plan.root.path)}/owners.table"))
     return [*own, *found]
 
 

@@ -99,7 +99,7 @@ def _copy(record: Record, place: str, root: str, session: Session) -> None:
         from sampan.engine import owners
         from sampan.store.build import read_index
 
-        owners.write(read_index(found), f"{place}/rootfs", f"{place}/owners")
+        owners.write(read_index(found), f"{place}/rootfs", f"{place}/owners.table")
 
 
 def sweep(session: Session) -> None:
