@@ -20,6 +20,7 @@
 
 enum {
     CLIENTS = 8,
+    WAITING = 64, /* connections that are not looked at yet; a client that does not want to wait is refused beyond that */
     RING = 1 << 19,
     RESERVE = 16384,
     PATIENCE = 10000, /* milliseconds that a client that was given up has for the rest */
@@ -123,7 +124,7 @@ void attach_listen(const char *at)
     mode_t before = umask(0177);
     int bound = listening < 0 ? -1 : bind(listening, (struct sockaddr *)&address, sizeof address);
     umask(before);
-    if (bound != 0 || listen(listening, CLIENTS) != 0)
+    if (bound != 0 || listen(listening, WAITING) != 0)
         fail_errno("cannot listen at %s", path);
 }
 

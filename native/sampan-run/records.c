@@ -73,7 +73,7 @@ static const struct record_kind KINDS[] = {
 
     {"watch", WATCH, STAGE_PROCESS, true, 5,
      {{FIELD_FLAGS, "logs,stdin,pty,detach,remove"}, {FIELD_HOST_OR_NONE, NULL}, {FIELD_SIGNAL, NULL}, {FIELD_SECONDS, NULL}, {FIELD_SECONDS, NULL}}},
-    {"log-size", LOG_SIZE, STAGE_PROCESS, true, 2, {{FIELD_POSITIVE, NULL}, {FIELD_POSITIVE, NULL}}},
+    {"log-size", LOG_SIZE, STAGE_PROCESS, true, 2, {{FIELD_SIZE, NULL}, {FIELD_POSITIVE, NULL}}},
     {"attach", ATTACH, STAGE_PROCESS, true, 1, {{FIELD_SOCKET, NULL}}},
     {"ready", READY, STAGE_PROCESS, true, 1, {{FIELD_DESCRIPTOR, NULL}}},
     {"health", HEALTH, STAGE_PROCESS, true, AT_LEAST(5),
@@ -251,6 +251,8 @@ const char *field_fault(const struct field_rule *rule, const char *text, bool re
         return flags_fault(rule->words, text, true);
     case FIELD_NUMBER:
         return is_number(text, length, 10, LLONG_MAX) ? NULL : "is no number";
+    case FIELD_SIZE:
+        return is_number(text, length, 10, LLONG_MAX) && field_number(text, 10) > 0 ? NULL : "is no number above 0";
     case FIELD_POSITIVE:
         return is_number(text, length, 10, INT_MAX) && field_number(text, 10) > 0 ? NULL : "is no number above 0";
     case FIELD_SECONDS:

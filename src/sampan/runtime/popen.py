@@ -11,7 +11,7 @@ import os
 import subprocess
 from typing import TYPE_CHECKING, Any
 
-from sampan.container.request import Request
+from sampan.container.request import FLAGS, TEXT, TEXTS, Request
 from sampan.errors import UsageError
 from sampan.runtime import run as flows
 from sampan.runtime import start
@@ -20,19 +20,18 @@ from sampan.runtime.session import Session, default_session
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-OPTIONS = (
-    "entrypoint", "environment_files", "environment_host", "volumes", "tmpfs", "workdir", "user", "root", "isolate", "read_only",
-    "hostname", "network", "engine", "platform",
-)  # fmt: skip
+# `timeout` is that of `subprocess`; the others are about terminals and containers that are kept.
+_NOT_HERE = ("command", "environment", "timeout", "interactive", "tty", "scratch")
+OPTIONS = tuple(name for name in (*TEXTS, *TEXT, *FLAGS) if name not in _NOT_HERE)
 
 
 class Popen(subprocess.Popen[Any]):
     """A program that runs in an image; the process is the program itself.
 
     `image` is a reference, `args` the program and its arguments (empty: what the image names). The options of `sampan run`
-    are keyword arguments: `volumes`, `tmpfs`, `environment_files` (sequences of texts), `environment` (a mapping),
-    `workdir`, `user`, `root`, `isolate`, `read_only`, `hostname`, `network`, `entrypoint`, `engine`, `platform`, `pull`
-    (`missing`, `always`, `never`), and `session`. All others are those of `subprocess.Popen`; `cwd` is the caller's
+    are keyword arguments, by the names of `OPTIONS`: sequences of texts (`volumes`, `mounts`, `tmpfs`, `environment_files`,
+    `limits`, ...), texts (`workdir`, `user`, `hostname`, `network`, `memory`, `cpus`, ...) and flags (`root`, `isolate`, `read_only`,
+    `init`, ...); besides `environment` (a mapping), `pull` (`missing`, `always`, `never`) and `session`. All others are those of `subprocess.Popen`; `cwd` is the caller's
     directory, `env` the caller's environment. Raises `SampanError` before anything is started.
     """
 
