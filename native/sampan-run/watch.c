@@ -253,7 +253,7 @@ static void listen_to_child(void)
             break;
         case WORD_MASTER:
             capture_terminal(message.passed);
-            attach_input(message.passed, true);
+            attach_input(fcntl(message.passed, F_DUPFD_CLOEXEC, 3), true);
             break;
         case WORD_STOPPED:
             stop_with_payload(message.value);
@@ -350,6 +350,7 @@ static void move_on(void)
         if (self.timed_out && !self.has_init)
             kill_all(); /* LIMIT is for all of them */
         ending_ended(self.status, self.timed_out);
+        capture_payload_ended();
         self.phase = DRAINING;
         self.due = clock_now() + DRAIN_PATIENCE;
     }

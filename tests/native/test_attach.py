@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import random
 import re
@@ -14,7 +15,7 @@ import time
 import pytest
 
 from tests.native.attaching import DETACH, EXIT, GONE, HELLO, RESIZE, STDERR, STDIN, STDOUT, Client, frame
-from tests.native.watching import PIDS, PLAIN, private_kilobytes, until
+from tests.native.watching import PIDS, PLAIN, cpu_ticks, private_kilobytes, until
 
 both_spaces = pytest.mark.parametrize("spaces", [PLAIN, PIDS])
 TOO_SLOW = b"it is too slow for what the payload writes; the log has everything"
@@ -270,6 +271,67 @@ def test_keys_of_the_terminal(serve, watched, place):
     text = client.output[STDOUT].decode()
     assert re.search(r"x\r\nx\r\n", text)
     assert text.endswith("over\r\n")
+
+
+def test_a_payload_may_close_its_terminal(serve, watched, place):
+    """As services do that redirect their streams: nobody hangs up on them, and who types is not in the way."""
+    script = "exec < /dev/null > /go/out 2>&1; touch /go/closed; until test -e /go/end; do sleep 0.02; done; echo lives; echo tty > /dev/tty; exit 3"
+    serve(script, ("dev", "/dev"), flags="logs,pty")
+    with Client(place) as client:
+        serve.go()
+        until((watched.directory / "go/closed").exists)
+        client.type("typed\r" * 10)
+        time.sleep(0.2)
+        watcher = watched.payload()["watcher"]["pid"]
+        before = cpu_ticks(watcher)
+        time.sleep(0.3)
+        assert cpu_ticks(watcher) - before <= 2
+        (watched.directory / "go/end").touch()
+        assert client.read_all()[0] == EXIT
+    assert watched.exit()["status"] == 3
+    assert (watched.directory / "go/out").read_text() == "lives\n"
+    assert client.output[STDOUT].endswith(b"tty\r\n")
+
+
+def test_typing_faster_than_a_terminal_takes(serve, watched, place):
+    """In raw mode, in which the kernel makes the writer wait: nothing is lost, and the watcher does not spin."""
+    script = "stty raw -echo; echo raw; until test -e /go/read; do sleep 0.02; done; head -c 100000 | md5sum; exit 4"
+    serve(script, ("dev", "/dev"), flags="pty")
+    data = bytes(97 + i % 26 for i in range(100_000))
+    with Client(place) as client:
+        serve.go()
+        client.read_until("raw")
+        for at in range(0, len(data), 50_000):
+            client.send(STDIN, data[at : at + 50_000])
+        watcher = watched.payload()["watcher"]["pid"]
+        before = cpu_ticks(watcher)
+        time.sleep(0.3)
+        assert cpu_ticks(watcher) - before <= 2
+        (watched.directory / "go/read").touch()
+        client.read_until(hashlib.md5(data).hexdigest())
+        assert client.read_all()[0] == EXIT
+
+
+def test_a_client_that_hung_up_with_much_unread(serve, watched, place):
+    """What it sent is taken, however late; its seat becomes free; meanwhile the watcher sleeps."""
+    serve("until test -e /go/read; do sleep 0.02; done; head -c 150000 | wc -c; cat > /dev/null", ("dev", "/dev"))
+    serve.go()
+    with Client(place) as client:
+        client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
+        for _ in range(3):
+            client.send(STDIN, b"x" * 50_000)
+    watcher = watched.payload()["watcher"]["pid"]
+    time.sleep(0.1)
+    before = cpu_ticks(watcher)
+    time.sleep(0.3)
+    assert cpu_ticks(watcher) - before <= 2
+    (watched.directory / "go/read").touch()
+    until(lambda: watched.lines() == ["150000"])
+    clients = [Client(place) for _ in range(8)]
+    clients[0].send(STDIN)
+    for client in clients:
+        assert client.read_all()[0] == EXIT
+        client.socket.close()
 
 
 def test_ctrl_z_in_a_shell_on_the_terminal(serve, watched, place):
