@@ -67,6 +67,7 @@ static const struct record_kind KINDS[] = {
     {"cpus", CPUS, STAGE_PROCESS, true, 1, {{FIELD_RANGES, NULL}}},
     {"fds", FDS, STAGE_PROCESS, true, 1, {{FIELD_DESCRIPTORS, NULL}}},
     {"user", USER, STAGE_PROCESS, true, 3, {{FIELD_ID, NULL}, {FIELD_ID, NULL}, {FIELD_IDS, NULL}}},
+    {"owners", OWNERS, STAGE_PROCESS, true, 2, {{FIELD_HOST_OR_NONE, NULL}, {FIELD_HOST_OR_NONE, NULL}}},
     {"no-new-privs", NO_NEW_PRIVS, STAGE_PROCESS, true, 0, {{FIELD_TEXT, NULL}}},
     {"die-with-parent", DIE_WITH_PARENT, STAGE_PROCESS, true, 0, {{FIELD_TEXT, NULL}}},
     {"outside", OUTSIDE, STAGE_PROCESS, true, 0, {{FIELD_TEXT, NULL}}},

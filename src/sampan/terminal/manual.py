@@ -22,7 +22,7 @@ THEMES = (
     ("end and health", "init stop_signal stop_timeout restart " + " ".join(
         f"health_{part}" for part in ("cmd", "interval", "timeout", "retries", "start_period")
     ) + " no_healthcheck"),
-    ("image and engine", "pull platform offline stage engine"),
+    ("image and engine", "pull platform offline stage engine engine_trace landlock"),
 )  # fmt: skip
 OTHER = "other"
 MANY = 14
