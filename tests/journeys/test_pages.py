@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import os
+import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from tests.images.build import file, layer
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "scripts"))
@@ -27,6 +34,30 @@ def test_what_is_alike():
     assert not alike(["a"], ["a", "b"])
 
 
+def unlike_others(layout: Path, place: Path) -> None:
+    """The layout at `place` with one layer more. The store tells what runs by chain ids, and other tests run the same image meanwhile."""
+    shutil.copytree(layout, place)
+    blobs = place / "blobs/sha256"
+
+    def put(data: bytes) -> dict[str, object]:
+        digest = hashlib.sha256(data).hexdigest()
+        (blobs / digest).write_bytes(data)
+        return {"digest": f"sha256:{digest}", "size": len(data)}
+
+    def read(descriptor: dict[str, str]) -> dict[str, Any]:
+        return json.loads((blobs / descriptor["digest"].partition(":")[2]).read_bytes())
+
+    extra = layer([file("etc/unique", os.urandom(8))])
+    index = json.loads((place / "index.json").read_bytes())
+    manifest = read(index["manifests"][0])
+    config = read(manifest["config"])
+    config["rootfs"]["diff_ids"].append(extra.diff_id)
+    manifest["config"].update(put(json.dumps(config).encode()))
+    manifest["layers"].append({"mediaType": "application/vnd.oci.image.layer.v1.tar+gzip", **put(extra.data)})
+    index["manifests"][0].update(put(json.dumps(manifest).encode()))
+    (place / "index.json").write_text(json.dumps(index))
+
+
 @pytest.fixture
 def session(sampan, machine_layout, registry, tmp_path):
     """A shell with `sampan` and a Python that can import it, in a home with the embedded image."""
@@ -36,7 +67,7 @@ def session(sampan, machine_layout, registry, tmp_path):
     for name, command in (("sampan", sampan.command()), ("python3", [sys.executable])):
         (programs / name).write_text("#!/bin/sh\nexec " + " ".join(command) + ' "$@"\n')
         (programs / name).chmod(0o755)
-    (home / "debian-image").symlink_to(machine_layout.path)
+    unlike_others(machine_layout.path, home / "debian-image")
     environment = {name: value for name, value in sampan.environment().items() if name != "SAMPAN_HOME"}
     found = Session(home, {**environment, "PATH": f"{programs}:/usr/bin:/bin", "LANG": "C.UTF-8"}, registry.host)
     yield found
