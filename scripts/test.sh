@@ -7,6 +7,22 @@ say "== set-up"
 stage "packages: base" packages base python3 python3-venv gcc libc6-dev musl-tools procps util-linux uidmap
 stage "packages: registries" packages registry docker-registry skopeo umoci apache2-utils openssl
 stage "packages: peers and tools" packages peers podman buildah bzip2 busybox-static mmdebstrap libarchive-tools mtree-netbsd zstd xz-utils valgrind strace zsh fish groff man-db
+services() {
+    # Without a cluster of its own: the tests only want the programs.
+    if [ "$(id -u)" = 0 ] && [ ! -e /etc/postgresql-common/createcluster.conf ]; then
+        mkdir -p /etc/postgresql-common
+        echo "create_main_cluster = false" >/etc/postgresql-common/createcluster.conf
+    fi
+    packages services postgresql-15 make qemu-user-static fuse3 libfuse3-dev pkg-config
+}
+stage "packages: services" services
+fuse() {
+    # A container or a minimal system may keep it from ordinary users, or lack it.
+    [ "$(id -u)" = 0 ] || return 0
+    [ -e /dev/fuse ] || mknod /dev/fuse c 10 229 || say "no /dev/fuse can be made: tests that count calls of a file system are left out"
+    [ ! -e /dev/fuse ] || chmod 666 /dev/fuse
+}
+stage "fuse" fuse
 stage "user" make_user
 stage "sampan" product
 

@@ -60,7 +60,8 @@ def _publish(record: Record, session: Session, keep: str, root: str = "") -> Rec
         except OSError as error:
             raise layout.failure(store, "cannot make the container", error) from error
         finally:
-            shelf.discard(place)
+            if os.path.lexists(place):
+                shelf.discard(place)
     return made
 
 
