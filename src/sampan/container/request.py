@@ -67,6 +67,7 @@ KEEP_OPTIONS = (
 # Of Docker's options those that cannot be honoured: a lie about them would be worse than a refusal.
 REFUSED_OPTIONS = (
     Option("--group-add", LIST, "refused: with one id mapped there is one group", "GROUP"),
+    Option("-p --publish", LIST, "refused: the network is the host's, so a port that is opened inside is open outside", "PORTS"),
     Option(
         "--restart", VALUE, "refused: without a daemon nobody would restart it; a batch system or systemd --user can", "POLICY"
     ),

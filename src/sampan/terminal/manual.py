@@ -17,7 +17,7 @@ THEMES = (
     ("files", "volume mount volumes_from tmpfs device shm_size workdir output force"),
     ("user", "root user userns subids group_add"),
     ("program", "entrypoint env env_file env_host interactive tty detach dry_run"),
-    ("view of the host", "isolate net hostname add_host dns dns_search pid ipc uts x11 ssh_agent"),
+    ("view of the host", "isolate net publish hostname add_host dns dns_search pid ipc uts x11 ssh_agent"),
     ("limits", "memory cpus limit_mode cpuset_cpus ulimit timeout"),
     ("end and health", "init stop_signal stop_timeout restart " + " ".join(
         f"health_{part}" for part in ("cmd", "interval", "timeout", "retries", "start_period")
