@@ -39,7 +39,7 @@ CHANGE = "mkdir -p /d/e; echo x > /d/e/f; chmod 4711 /d/e/f; chown -R 44:45 /d; 
 
 def test_owners_are_real_and_go_along(box):
     script = (
-        f'{CHANGE}; id -u; python3 -c \'import os; os.setgid(44); os.setuid(44); print(os.listdir("/d")); os.listdir("/root")\''
+        f'{CHANGE}; id -u; python3 -Bc \'import os; os.setgid(44); os.setuid(44); print(os.listdir("/d")); os.listdir("/root")\''
     )
     done = box("run", "--subids", "--name", "real", box.image, "bash", "-c", script)
     assert (done.status, done.lines) == (1, ["0", "['e']"])
@@ -93,7 +93,7 @@ def test_an_id_beyond_the_ranges_is_refused(box):
 
 
 def test_ranges_are_read_as_newuidmap_reads_them(tmp_path):
-    account = Account(1000, 1000, "ana", "/home/ana")
+    account = Account(1000, 1000, "ana", "ana", "/home/ana")
     (tmp_path / "uid").write_text("bob:100000:65536\nana:165536:1000\n# no\nana:x:3\nana:5\n1000:300000:5\nana:7:0\n")
     (tmp_path / "gid").write_text("ana:400000:10\n")
     found = subids.ranges(account, str(tmp_path / "uid"), str(tmp_path / "gid"))
@@ -102,6 +102,6 @@ def test_ranges_are_read_as_newuidmap_reads_them(tmp_path):
     assert maps.uids == ((0, 1000, 1), (1, 165536, 1000), (1001, 300000, 5))
     assert ids.from_document(maps.document(), "it").document() == maps.document()
     with pytest.raises(CannotHonour) as caught:
-        subids.ranges(Account(5, 5, "eve", "/"), str(tmp_path / "uid"), str(tmp_path / "missing"))
+        subids.ranges(Account(5, 5, "eve", "eve", "/"), str(tmp_path / "uid"), str(tmp_path / "missing"))
     assert "eve has no range" in caught.value.sentence
     assert "usermod --add-subuids 300005-365540" in str(caught.value.hint)
