@@ -17,6 +17,7 @@ COMMAND = Command(
     "say what works on this machine, and why something does not",
     (Option("--format", VALUE, "`text` or `json`", "FORMAT", ("text", "json"), "text"),),
     description="Exit status 0 if containers can be run here, 125 otherwise.",
+    examples=(("sampan doctor", "the first thing to ask on a new machine"),),
 )
 MARKS = {"ok": "ok  ", "warning": "note", "missing": "no  "}
 

@@ -95,7 +95,7 @@ def plan(record: Record, config: ImageConfig, edits: Edits, facts: Facts, can: C
     warnings = check((*asks_of(record), *edits.asks), can)
     place, fallback = _root(record, facts, can)
     everything = [*mounts_of(request, identity, facts, _hostname(record)), *edits.mounts]
-    owners = facts.owners if identity.uid == 0 else None
+    owners = facts.owners if identity.uid == 0 and "noted-owners" in can.features else None
     everything += [File(APT_FILE, APT_TEXT)] if owners is not None and facts.apt else []
     if isinstance(place, root.Tree) and not request.read_only:
         everything += [Tmpfs(target) for target in fallback if not any(covers(m.target, target) for m in everything)]

@@ -60,7 +60,8 @@ def _publish(record: Record, session: Session, keep: str, root: str = "") -> Rec
         except OSError as error:
             raise layout.failure(store, "cannot make the container", error) from error
         finally:
-            _discard(place, made, session)
+            if os.path.lexists(place):
+                _discard(place, made, session)
     return made
 
 

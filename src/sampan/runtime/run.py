@@ -85,8 +85,9 @@ def create(request: Request, session: Session, name: str = "", when: str = "miss
 
     if name:
         shelf.check_name(name)
-        containers.sweep(session)
-        shelf.refuse_taken(session.store, name)
+        if shelf.is_taken(session.store, name):
+            containers.sweep(session)  # it may be that of one that has ended and was to be thrown away
+            shelf.refuse_taken(session.store, name)
     request = with_mounts_of_others(request, session)
     ids = _several_ids() if request.subids else None
     throw_away = throw_away and ids is None
