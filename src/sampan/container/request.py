@@ -23,6 +23,7 @@ KEEP_OPTIONS = (
     Option("-w --workdir", VALUE, "directory to start in; made if it is missing", "DIR"),
     # Who and what
     Option("--root", FLAG, "be root inside, mapped to yourself; owners that are set are noted"),
+    Option("--subids", FLAG, "several real users inside, by the ranges of /etc/subuid, on a private copy; root unless -u says another"),
     Option("-u --user", VALUE, "be this user of the image, mapped to yourself", "USER[:GROUP]"),
     Option("--userns", VALUE, "accepted: your ids are kept unless --root or --user say otherwise", "keep-id|host", ("keep-id", "host")),
     Option("--entrypoint", VALUE, "replace the image's entry point; empty: use none", "PROGRAM"),
@@ -111,7 +112,7 @@ TEXT = {
 FLAGS = {
     "environment_host": "env_host", "read_only": "read_only", "root": "root", "isolate": "isolate", "x11": "x11",
     "ssh_agent": "ssh_agent", "init": "init", "engine_trace": "engine_trace", "landlock": "landlock", "no_health": "no_healthcheck", "interactive": "interactive", "tty": "tty",
-    "scratch": "scratch",
+    "scratch": "scratch", "subids": "subids",
 }  # fmt: skip
 
 
@@ -168,6 +169,7 @@ class Request:
     interactive: bool
     tty: bool
     scratch: bool
+    subids: bool
     engine_trace: bool
     landlock: bool
 
