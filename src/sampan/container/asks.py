@@ -94,17 +94,23 @@ def asks_of(record: Record) -> tuple[Ask, ...]:
         (request.subids, "several-users", "--subids"),
         (request.network == "none", "own-network", "--network none"),
         (request.hostname is not None or request.uts == "private", "own-hostname", "--hostname"),
-        (request.ipc == "private" or (request.isolate and request.ipc is None), "own-ipc", "--ipc private"),
-        (request.pid == "private" or request.init or (request.isolate and request.pid is None), "own-pid", "--pid private"),
+        (request.isolate and request.ipc is None, "own-ipc", "--isolate"),
+        (request.ipc == "private", "own-ipc", "--ipc private"),
+        (request.isolate and request.pid is None, "own-pid", "--isolate"),
+        (request.pid == "private", "own-pid", "--pid private"),
+        (request.init, "own-pid", "--init"),
         (request.isolate, "small-dev", "--isolate"),
         (request.landlock, "landlock", "--landlock"),
         (request.timeout is not None, "watcher", "--timeout"),
-        (request.memory is not None or request.cpus is not None, "watcher", "a control group"),
+        (request.memory is not None and request.limit_mode != "advisory", "watcher", "--memory"),
+        (request.cpus is not None and request.limit_mode != "advisory", "watcher", "--cpus"),
+        (request.health_command is not None, "watcher", "--health-cmd"),
         (bool(request.limits), "limits", "--ulimit"),
         (request.cpuset is not None, "limits", "--cpuset-cpus"),
         (bool(request.volumes or request.mounts), "binds", "--volume"),
         (bool(request.tmpfs or request.shm_size), "tmpfs", "--tmpfs"),
-        (_is_bounded(request), "bounded-tmpfs", "a bounded --tmpfs"),
+        (request.shm_size is not None, "bounded-tmpfs", "--shm-size"),
+        (_is_bounded(request), "bounded-tmpfs", "--tmpfs ...:size"),
         (read_only, "read-only-binds", "--volume ...:ro"),
     )
     return (*found, *(Ask(feature, words, must=True) for yes, feature, words in wanted if yes))
@@ -112,8 +118,4 @@ def asks_of(record: Record) -> tuple[Ask, ...]:
 
 def _is_bounded(request: Request) -> bool:
     """Whether an empty directory has a size."""
-    return (
-        request.shm_size is not None
-        or any("size=" in text.partition(":")[2] for text in request.tmpfs)
-        or any("tmpfs-size=" in text for text in request.mounts)
-    )
+    return any("size=" in text.partition(":")[2] for text in request.tmpfs) or any("tmpfs-size=" in m for m in request.mounts)

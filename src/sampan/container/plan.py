@@ -87,10 +87,7 @@ class Directory:
 def plan(record: Record, config: ImageConfig, edits: Edits, facts: Facts, can: Can, way: Way = FOREGROUND) -> Plan:
     """Decide a start. Raises `UsageError` and `CannotHonour`."""
     request = record.request
-    if request.tty and not facts.terminal and not way.detach:
-        raise UsageError(
-            "-t asks for a terminal, and standard input is none", "leave -t out; a terminal is used where there is one"
-        )
+    _check_terminal(request, facts, way)
     identity = users.identity_of(request, config, facts)
     warnings = check((*asks_of(record), *edits.asks), can)
     place, fallback = _root(record, facts, can)
@@ -117,6 +114,8 @@ def plan(record: Record, config: ImageConfig, edits: Edits, facts: Facts, can: C
                 f"only {in_front[-1]} itself runs by {facts.foreign.name}: this kernel cannot run the programs that it starts"
             )
     cgroup, bound_warnings = _bounds(request, facts)
+    stay = stay_of(record, config, way, bounded=bool(cgroup))
+    warnings += _unwatched(stay, can)
     return Plan(
         id=record.id,
         image=record.image.reference,
@@ -138,7 +137,7 @@ def plan(record: Record, config: ImageConfig, edits: Edits, facts: Facts, can: C
         in_front=in_front,
         owners=owners,
         several=_several(record, identity, facts),
-        stay=stay_of(record, config, way, bounded=bool(cgroup)),
+        stay=stay if "watcher" in can.features else None,
         engine_options=_engine_options(request, can),
         args=argv,
         default_arguments=default_arguments,
@@ -146,10 +145,33 @@ def plan(record: Record, config: ImageConfig, edits: Edits, facts: Facts, can: C
     )
 
 
+def _check_terminal(request: Request, facts: Facts, way: Way) -> None:
+    if request.tty and not facts.terminal and not way.detach:
+        raise UsageError(
+            "-t asks for a terminal, and standard input is none", "leave -t out; a terminal is used where there is one"
+        )
+
+
 def _several(record: Record, identity: users.Identity, facts: Facts) -> tuple[IdMaps, tuple[int, ...], tuple[str, str]] | None:
     if record.ids is None or facts.map_tools is None:
         return None
     return record.ids, users.groups_of(identity, facts.group), facts.map_tools
+
+
+def _unwatched(stay: Stay | None, can: Can) -> list[str]:
+    """Warnings of what an engine that stays beside nothing leaves out of what was not asked for by an option. Raises `CannotHonour`.
+
+    What is to be removed at the end is removed by the next command that looks at containers.
+    """
+    if stay is None or "watcher" in can.features:
+        return []
+    if "detach" in stay.flags:
+        raise CannotHonour(
+            f"a detached container is not possible: the engine {can.engine} cannot stay beside what it starts here",
+            "`sampan doctor` says which engine can; or start it by `nohup sampan run ... &`",
+        )
+    said = f"the image's health check is not run: the engine {can.engine} cannot stay beside what it starts"
+    return [said] if stay.health is not None else []
 
 
 def _in_front(foreign: Foreign, words: tuple[str, ...]) -> tuple[str, ...]:

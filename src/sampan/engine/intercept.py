@@ -94,11 +94,6 @@ def records(plan: Plan, arguments: str = "refuse") -> list[launchfile.Record]:
             f"the engine {NAME} cannot start a container that needs namespaces of its own ({', '.join(missing)})",
             "`sampan doctor` says which engine can",
         )
-    if plan.stay is not None:
-        raise CannotHonour(
-            f"the engine {NAME} cannot stay beside a container, as a log, a time limit or a health check need",
-            "`sampan doctor` says which engine can",
-        )
     found = [record for record in launchfile.records(plan, arguments) if record[0] not in ("unshare", "owners")]
     own: list[launchfile.Record] = [("intercept", word, "") for word in plan.engine_options]
     if isinstance(plan.root, root.Copy) and (plan.identity.uid, plan.identity.gid) != plan.owner:
