@@ -34,20 +34,46 @@ def version() -> str:
         return next(line.split('"')[1] for line in stream if line.startswith("__version__"))
 
 
+# The interception engine has no libc and lies at an address of its own (native/intercept/x86_64/abi.h: ENGINE_TEXT). It keeps its hands off vector
+# registers, which it does not save, and does without the tables and checks of a hosted program.
+INTERCEPT = [
+    "-O2", "-s", "-ffreestanding", "-fPIE", "-fvisibility=hidden", "-mgeneral-regs-only", "-fno-stack-protector",
+    "-fno-asynchronous-unwind-tables", "-fcf-protection=none", "-nostdlib", "-static", "-no-pie", "-Wl,-e,start",
+    "-Wl,-Ttext-segment=0x551000100000", "-Wl,-z,noseparate-code", "-Wl,-z,noexecstack", "-Wl,--build-id=none",
+]  # fmt: skip
+# Program: its folder, its flags (None: those that the caller chose), the machines that it is written for (None: all).
+PROGRAMS = {
+    "sampan-run": ("native/sampan-run", None, None),
+    "sampan-intercept": ("native/intercept", INTERCEPT, ("x86_64",)),
+}
+
+
+def sources(folder: str) -> list[str]:
+    """All C and assembler files of a program, at any depth."""
+    return sorted(
+        os.path.join(place, name)
+        for place, _, names in os.walk(os.path.join(ROOT, folder))
+        for name in names
+        if name.endswith((".c", ".S"))
+    )
+
+
 def build(directory: str, extra: tuple[str, ...] = ("-Os", "-s", "-static")) -> list[str]:
     """Compile every program into `directory`; the paths made, none without a compiler."""
     words = compiler()
     if words is None:
         return []
     os.makedirs(directory, exist_ok=True)
-    folder = os.path.join(ROOT, "native/sampan-run")
-    if not os.path.isdir(folder):
-        return []
-    sources = sorted(os.path.join(folder, name) for name in os.listdir(folder) if name.endswith(".c"))
-    target = os.path.join(directory, "sampan-run")
     defines = [f'-DSAMPAN_VERSION="{version()}"', "-D_GNU_SOURCE"]
-    subprocess.run([*words, "-std=gnu11", *WARNINGS, *extra, *defines, "-o", target, *sources], check=True)
-    return [target]
+    made = []
+    for name, (folder, own, machines) in PROGRAMS.items():
+        found = sources(folder)
+        if not found or (machines and platform.machine() not in machines):
+            continue
+        target = os.path.join(directory, name)
+        subprocess.run([*words, "-std=gnu11", *WARNINGS, *(own or extra), *defines, "-o", target, *found], check=True)
+        made.append(target)
+    return made
 
 
 try:

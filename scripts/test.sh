@@ -6,7 +6,23 @@ make_base
 say "== set-up"
 stage "packages: base" packages base python3 python3-venv gcc libc6-dev musl-tools procps util-linux uidmap
 stage "packages: registries" packages registry docker-registry skopeo umoci apache2-utils openssl
-stage "packages: peers and tools" packages peers podman buildah bzip2 busybox-static libarchive-tools mtree-netbsd zstd xz-utils valgrind strace
+stage "packages: peers and tools" packages peers podman buildah bzip2 busybox-static mmdebstrap libarchive-tools mtree-netbsd zstd xz-utils valgrind strace
+services() {
+    # Without a cluster of its own: the tests only want the programs.
+    if [ "$(id -u)" = 0 ] && [ ! -e /etc/postgresql-common/createcluster.conf ]; then
+        mkdir -p /etc/postgresql-common
+        echo "create_main_cluster = false" >/etc/postgresql-common/createcluster.conf
+    fi
+    packages services postgresql-15 make qemu-user-static fuse3 libfuse3-dev pkg-config
+}
+stage "packages: services" services
+fuse() {
+    # A container or a minimal system may keep it from ordinary users, or lack it.
+    [ "$(id -u)" = 0 ] || return 0
+    [ -e /dev/fuse ] || mknod /dev/fuse c 10 229 || say "no /dev/fuse can be made: tests that count calls of a file system are left out"
+    [ ! -e /dev/fuse ] || chmod 666 /dev/fuse
+}
+stage "fuse" fuse
 stage "user" make_user
 stage "sampan" product
 
@@ -44,7 +60,7 @@ WORK="$BASE/work"
 rm -rf "$WORK"
 mkdir -p "$WORK" "$BASE/images"
 [ "$(id -u)" != 0 ] || chown "$SETUP_USER:" "$WORK" "$BASE/images"
-export SAMPAN_SETUP_ENV="TMPDIR=$WORK SAMPAN_TEST_IMAGES=$BASE/images SAMPAN_TEST_BASE=$BASE PYTHONDONTWRITEBYTECODE=1"
+export SAMPAN_SETUP_ENV="TMPDIR=$WORK SAMPAN_TEST_IMAGES=$BASE/images SAMPAN_TEST_BASE=$BASE PYTHONDONTWRITEBYTECODE=1 ${SAMPAN_TEST_ENV:-}"
 KEEP_GOING=1
 
 # run NAME COMMAND...: one part of the tests; a failure is remembered, the rest still runs.
@@ -62,7 +78,7 @@ else
     run "tests" "$CHECKS/bin/python" -m pytest -q -n 2 --basetemp="$WORK/tests" --durations=10 tests --ignore=tests/structure --ignore=tests/bench
     for interpreter in "$BASE"/venv-client-*; do
         [ -x "$interpreter/bin/python" ] || continue
-        run "client on $(basename "$interpreter" | sed 's/venv-client-//')" "$interpreter/bin/python" -m pytest -q -n 2 --basetemp="$WORK/$(basename "$interpreter")" -m client tests/unit tests/property tests/image
+        run "client on $(basename "$interpreter" | sed 's/venv-client-//')" "$interpreter/bin/python" -m pytest -q -n 2 --basetemp="$WORK/c${interpreter##*-}" -m client tests/unit tests/property tests/image
     done
 fi
 leftovers=$(pgrep -u "$SETUP_USER" -l 2>/dev/null || true)

@@ -20,6 +20,7 @@
 
 enum {
     CLIENTS = 8,
+    WAITING = 64, /* connections that are not looked at yet; a client that does not want to wait is refused beyond that */
     RING = 1 << 19,
     RESERVE = 16384,
     PATIENCE = 10000, /* milliseconds that a client that was given up has for the rest */
@@ -29,7 +30,8 @@ enum {
 struct client {
     int fd; /* -1: nobody */
     bool leaving;      /* it is only told the rest */
-    bool gone;         /* it has closed its end; what it has sent is still taken */
+    bool deaf;         /* nothing can be sent to it; what it has sent is still taken */
+    bool gone;         /* it has closed its end, and everything it sent has been read */
     int64_t until;     /* when it is leaving */
     size_t first, used; /* of the ring */
     size_t got;        /* bytes of `in` */
@@ -65,14 +67,11 @@ static void send_some(struct client *client)
         ssize_t sent = sendmsg(client->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (sent < 0 && errno == EINTR)
             continue;
-        if (sent < 0 && errno != EAGAIN) {
-            forget(client);
+        if (sent < 0 && errno == EAGAIN)
             return;
-        }
-        if (sent < 0)
-            return;
-        client->first = (client->first + (size_t)sent) % RING;
-        client->used -= (size_t)sent;
+        client->deaf |= sent < 0;
+        client->first = client->deaf ? 0 : (client->first + (size_t)sent) % RING;
+        client->used = client->deaf ? 0 : client->used - (size_t)sent;
     }
     if (client->leaving)
         forget(client);
@@ -89,6 +88,8 @@ static void put(struct client *client, const void *bytes, size_t length)
 static bool put_frame(struct client *client, enum frame_kind kind, const void *content, size_t length, size_t reserve)
 {
     unsigned char head[FRAME_HEADER];
+    if (client->deaf)
+        return true;
     if (RING - client->used < FRAME_HEADER + length + reserve)
         return false;
     frame_head(head, kind, length);
@@ -123,7 +124,7 @@ void attach_listen(const char *at)
     mode_t before = umask(0177);
     int bound = listening < 0 ? -1 : bind(listening, (struct sockaddr *)&address, sizeof address);
     umask(before);
-    if (bound != 0 || listen(listening, CLIENTS) != 0)
+    if (bound != 0 || listen(listening, WAITING) != 0)
         fail_errno("cannot listen at %s", path);
 }
 
@@ -138,10 +139,9 @@ void attach_input(int fd, bool terminal)
 
 static void close_input(void)
 {
-    if (!to_terminal && input >= 0) {
+    if (input >= 0)
         close(input);
-        input = -1;
-    }
+    input = -1;
 }
 
 /* Writes the rest of a frame to the payload; false if that takes no more now. */
@@ -177,7 +177,7 @@ static void take_frames(struct client *client)
             forget(client);
         if (found != FRAME_WHOLE)
             return;
-        if (frame.kind == FRAME_STDIN && frame.length == 0)
+        if (frame.kind == FRAME_STDIN && frame.length == 0 && !to_terminal)
             close_input();
         else if (frame.kind == FRAME_STDIN && !feed(client, &frame))
             return;
@@ -190,6 +190,12 @@ static void take_frames(struct client *client)
         client->got -= FRAME_HEADER + frame.length;
         memmove(client->in, client->in + FRAME_HEADER + frame.length, client->got);
     }
+}
+
+/* Is there room for what it sends? Not while somebody's frame waits for the payload. */
+static bool can_send(const struct client *client)
+{
+    return !client->gone && client->got < sizeof client->in && (writing == NULL || client->leaving);
 }
 
 static void receive(struct client *client)
@@ -235,7 +241,7 @@ static void welcome(int fd)
             continue;
         struct client *client = &clients[i];
         client->fd = fd;
-        client->leaving = client->gone = false;
+        client->leaving = client->deaf = client->gone = false;
         client->first = client->used = client->got = client->written = 0;
         greet(client);
         return;
@@ -263,10 +269,11 @@ void attach_collect(struct pollset *set)
     pollset_add(set, writing != NULL ? input : -1, POLLOUT);
     for (int i = 0; any && i < CLIENTS; i++) {
         const struct client *client = &clients[i];
-        bool reads = client->got < sizeof client->in && (writing == NULL || client->leaving);
-        if (client->fd < 0 || client->gone)
+        short events = (short)((can_send(client) ? POLLIN : 0) | (client->used > 0 ? POLLOUT : 0));
+        if (client->fd < 0)
             continue;
-        pollset_add(set, client->fd, (short)((reads ? POLLIN : 0) | (client->used > 0 ? POLLOUT : 0)));
+        if (events != 0) /* a hang-up alone would wake us again and again */
+            pollset_add(set, client->fd, events);
         if (client->leaving)
             pollset_until(set, client->until);
     }
@@ -281,9 +288,9 @@ void attach_dispatch(const struct pollset *set)
         short got = pollset_got(set, client->fd);
         if (client->fd >= 0 && (got & POLLOUT))
             send_some(client);
-        if (client->fd >= 0 && !client->gone && (got & (POLLIN | POLLHUP | POLLERR)))
+        if (client->fd >= 0 && can_send(client) && (got & (POLLIN | POLLHUP | POLLERR)))
             receive(client);
-        else if (client->fd >= 0 && client->got > 0)
+        else if (client->fd >= 0 && (client->got > 0 || client->gone))
             take_frames(client);
         if (client->fd >= 0 && client->leaving && clock_now() >= client->until)
             forget(client);
@@ -304,7 +311,6 @@ void attach_close(void)
     }
     listening = -1;
     close_input();
-    input = -1;
     writing = NULL;
 }
 

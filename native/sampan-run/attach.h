@@ -10,7 +10,7 @@
 /* Listens at `path`. Ends the program if it cannot. Without it nothing of the following does anything. */
 void attach_listen(const char *path);
 
-/* Where input goes: the payload's stdin, or the master of its terminal, which stays the caller's. -1: nowhere. */
+/* Where input goes: the payload's stdin, or a descriptor of its terminal's master. -1: nowhere. It is closed here. */
 void attach_input(int fd, bool terminal);
 
 /* Bytes of the payload, for all. */

@@ -1,11 +1,15 @@
 /* One read per stream and round: 64 KiB are what a pipe holds. Larger pipes would be faster by a little and are not asked for: the kernel
- * allows a user 64 MiB of them in all, and shrinks everybody's when these are used up. */
+ * allows a user 64 MiB of them in all, and shrinks everybody's when these are used up.
+ *
+ * Reading a terminal fails as soon as nobody has its other end open, which a service brings about that redirects its streams; if we
+ * then closed ours, the kernel would hang up on the service. So the watcher keeps that end open too while the payload runs. */
 #include "capture.h"
 
 #include "attach.h"
 #include "descriptor.h"
 #include "log.h"
 #include "message.h"
+#include "terminal.h"
 
 #include <errno.h>
 
@@ -14,6 +18,7 @@ static struct {
     enum stream stream;
 } sources[] = {{-1, STREAM_OUT}, {-1, STREAM_ERR}};
 enum { SOURCES = sizeof sources / sizeof sources[0] };
+static int slave = -1; /* of the terminal */
 
 static void make_pipe(int ends[2])
 {
@@ -51,6 +56,13 @@ void capture_terminal(int master)
 {
     fcntl(master, F_SETFL, O_NONBLOCK);
     sources[0].fd = master;
+    slave = terminal_slave(master);
+}
+
+void capture_payload_ended(void)
+{
+    close_descriptor(&slave);
+    slave = -1;
 }
 
 void capture_collect(struct pollset *set)

@@ -15,6 +15,9 @@ void capture_close_ends(const struct streams *streams);
 /* The master of the payload's terminal, instead of pipes. */
 void capture_terminal(int master);
 
+/* The payload has ended: a terminal that nobody has open any more is over then. */
+void capture_payload_ended(void);
+
 void capture_collect(struct pollset *set);
 void capture_dispatch(const struct pollset *set);
 

@@ -100,7 +100,7 @@ static bool check_watch(struct launch *launch)
 {
     static const enum record_name OF_THE_WATCHER[] = {CGROUP, LOG_SIZE, ATTACH, READY, HEALTH, HELPER};
     static const char *const WRITING[] = {"logs", "remove"};
-    const struct record *watch = record_of(launch, WATCH);
+    const struct record *watch = record_of(launch, WATCH), *size = record_of(launch, LOG_SIZE);
     for (size_t i = 0; i < sizeof OF_THE_WATCHER / sizeof OF_THE_WATCHER[0]; i++) {
         const struct record *record = record_of(launch, OF_THE_WATCHER[i]);
         if (record != NULL && !launch_is_watched(launch))
@@ -113,8 +113,10 @@ static bool check_watch(struct launch *launch)
     }
     if (record_of(launch, HEALTH) != NULL && !has_directory)
         return launch_refuse(launch, "\"health\" needs a directory in \"watch\"");
-    if (record_of(launch, LOG_SIZE) != NULL && !launch_has_flag(launch, "logs"))
+    if (size != NULL && !launch_has_flag(launch, "logs"))
         return launch_refuse(launch, "\"log-size\" needs the flag \"logs\" of \"watch\"");
+    if (size != NULL && field_number(field(size, 1), 10) > MAX_LOG_FILES)
+        return launch_refuse(launch, "\"log-size\" keeps more than %d files", MAX_LOG_FILES);
     if (launch_has_flag(launch, "stdin") && record_of(launch, ATTACH) == NULL)
         return launch_refuse(launch, "the flag \"stdin\" of \"watch\" needs \"attach\"");
     if (launch_has_flag(launch, "detach") && record_of(launch, DIE_WITH_PARENT) != NULL)

@@ -1,5 +1,8 @@
 /* When a process ends its children become those of the nearest ancestor that takes orphans in. So killing the children again and again
- * reaches the whole tree, without a list of it that would be out of date. */
+ * reaches the whole tree, without a list of it that would be out of date.
+ *
+ * In a pid namespace that was joined (`enter`) orphans go to its init instead. There the tree is stopped until nothing in it moves, then
+ * killed from a list. */
 #include "family.h"
 
 #include "descriptor.h"
@@ -109,4 +112,48 @@ void family_kill(bool (*spared)(pid_t pid))
     const struct timespec moment = {0, 1000000};
     for (int rounds = 0; rounds < 1000 && kill_children(spared); rounds++)
         nanosleep(&moment, NULL);
+}
+
+static bool is_below(pid_t pid, pid_t top)
+{
+    while (pid > 1 && pid != top)
+        pid = family_parent(pid);
+    return pid == top;
+}
+
+/* The processes below `top`, and itself; how many. What stops is stopped, so that it starts no others; `moving` says that some were not
+ * stopped before. */
+static size_t stop_below(pid_t top, pid_t *found, size_t most, bool *moving)
+{
+    DIR *stream = opendir("/proc");
+    pid_t pid;
+    struct kin kin;
+    size_t count = 0;
+    *moving = false;
+    while (count < most && (pid = next_process(stream)) != 0) {
+        if (!look_at(pid, &kin) || kin.state == 'Z' || !is_below(pid, top))
+            continue;
+        if (kin.state != 'T')
+            *moving = kill(pid, SIGSTOP) == 0 || *moving;
+        found[count++] = pid;
+    }
+    if (stream != NULL)
+        closedir(stream);
+    return count;
+}
+
+void family_kill_below(pid_t top)
+{
+    enum { MOST = 4096 };
+    static pid_t found[MOST];
+    const struct timespec moment = {0, 1000000};
+    bool moving = true;
+    size_t count = 0;
+    for (int rounds = 0; rounds < 1000 && moving; rounds++) {
+        count = stop_below(top, found, MOST, &moving);
+        if (moving)
+            nanosleep(&moment, NULL);
+    }
+    for (size_t i = 0; i < count; i++)
+        kill(found[i], SIGKILL);
 }

@@ -18,4 +18,7 @@ bool family_has_inner(pid_t pid);
  * (PR_SET_CHILD_SUBREAPER), that is everything below it. */
 void family_kill(bool (*spared)(pid_t pid));
 
+/* Kills everything below the process `top`, whose orphans do not come to this one, and `top` itself. */
+void family_kill_below(pid_t top);
+
 #endif

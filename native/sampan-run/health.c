@@ -1,5 +1,6 @@
 /* A check is a child that joins the container as `enter` does. In an own pid namespace it starts the command in a child of its own, since
- * only that is inside, and waits for it; if it is killed, PDEATHSIG kills the command. */
+ * only that is inside, and waits for it. All of that is a session, so that what the command starts is ended with it, and so that it has no
+ * terminal which could stop it; if the watcher is killed, PDEATHSIG kills the check, and then the command. */
 #include "health.h"
 
 #include "check.h"
@@ -75,6 +76,7 @@ static void die_with_check(void)
 static _Noreturn void check(char **words, int out)
 {
     int status = 0;
+    setsid();
     message_last(NULL);
     message_subject("the health check");
     message_output(STDERR_FILENO);
@@ -120,6 +122,12 @@ static void begin(void)
     fcntl(output, F_SETFL, O_NONBLOCK);
 }
 
+static void kill_check(void)
+{
+    kill(-running, SIGKILL);
+    kill(running, SIGKILL); /* if it has no session yet */
+}
+
 void health_collect(struct pollset *set)
 {
     if (start == NULL)
@@ -157,7 +165,7 @@ void health_dispatch(const struct pollset *set)
     }
     timed_out = true;
     due = clock_now() + interval;
-    kill(running, SIGKILL);
+    kill_check();
 }
 
 bool health_ended(pid_t pid, int status)
@@ -188,7 +196,7 @@ bool health_ended(pid_t pid, int status)
 void health_stop(void)
 {
     if (running > 0) {
-        kill(running, SIGKILL);
+        kill_check();
         while (waitpid(running, NULL, 0) < 0 && errno == EINTR) {
         }
     }

@@ -92,16 +92,19 @@ void helpers_collect(struct pollset *set)
         pollset_add(set, helpers[i].ready, POLLIN);
 }
 
+/* Everything that there is to read, to the end of the line. */
 static void listen_to(struct helper *helper)
 {
-    ssize_t length = read(helper->ready, helper->words + helper->length, sizeof helper->words - 1 - helper->length);
-    if (length < 0 && (errno == EAGAIN || errno == EINTR))
-        return;
-    helper->length += length > 0 ? (size_t)length : 0;
-    helper->words[helper->length] = '\0';
-    char *end = strchr(helper->words, '\n');
-    if (end == NULL && length > 0 && helper->length < sizeof helper->words - 1)
-        return;
+    ssize_t length;
+    char *end;
+    do {
+        length = read(helper->ready, helper->words + helper->length, sizeof helper->words - 1 - helper->length);
+        if (length < 0 && (errno == EAGAIN || errno == EINTR))
+            return;
+        helper->length += length > 0 ? (size_t)length : 0;
+        helper->words[helper->length] = '\0';
+        end = strchr(helper->words, '\n');
+    } while (end == NULL && length > 0 && helper->length < sizeof helper->words - 1);
     close(helper->ready);
     helper->ready = -1;
     if (end != NULL)

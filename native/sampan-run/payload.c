@@ -9,6 +9,7 @@
 #include "message.h"
 #include "mounts.h"
 #include "namespaces.h"
+#include "ownership.h"
 #include "root.h"
 #include "targets.h"
 
@@ -97,6 +98,7 @@ static void prepare_root(struct start *start)
 void payload_prepare(struct start *start, const struct mapper *mapper, int made)
 {
     raise_descriptors(start->launch);
+    ownership_open(start->launch, start_base(start));
     if (record_of(start->launch, ENTER) != NULL) {
         enter_join(start->launch);
         root.fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -125,5 +127,6 @@ _Noreturn void payload_run(const struct start *start, char **words, pid_t parent
     process_set(start->launch, &start->caller, directory, parent);
     if (before != NULL)
         before();
+    ownership_begin(start->launch);
     process_run(words, start->environment, record_of(start->launch, OUTSIDE) != NULL);
 }

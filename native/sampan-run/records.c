@@ -67,13 +67,14 @@ static const struct record_kind KINDS[] = {
     {"cpus", CPUS, STAGE_PROCESS, true, 1, {{FIELD_RANGES, NULL}}},
     {"fds", FDS, STAGE_PROCESS, true, 1, {{FIELD_DESCRIPTORS, NULL}}},
     {"user", USER, STAGE_PROCESS, true, 3, {{FIELD_ID, NULL}, {FIELD_ID, NULL}, {FIELD_IDS, NULL}}},
+    {"owners", OWNERS, STAGE_PROCESS, true, 2, {{FIELD_HOST_OR_NONE, NULL}, {FIELD_HOST_OR_NONE, NULL}}},
     {"no-new-privs", NO_NEW_PRIVS, STAGE_PROCESS, true, 0, {{FIELD_TEXT, NULL}}},
     {"die-with-parent", DIE_WITH_PARENT, STAGE_PROCESS, true, 0, {{FIELD_TEXT, NULL}}},
     {"outside", OUTSIDE, STAGE_PROCESS, true, 0, {{FIELD_TEXT, NULL}}},
 
     {"watch", WATCH, STAGE_PROCESS, true, 5,
      {{FIELD_FLAGS, "logs,stdin,pty,detach,remove"}, {FIELD_HOST_OR_NONE, NULL}, {FIELD_SIGNAL, NULL}, {FIELD_SECONDS, NULL}, {FIELD_SECONDS, NULL}}},
-    {"log-size", LOG_SIZE, STAGE_PROCESS, true, 2, {{FIELD_POSITIVE, NULL}, {FIELD_POSITIVE, NULL}}},
+    {"log-size", LOG_SIZE, STAGE_PROCESS, true, 2, {{FIELD_SIZE, NULL}, {FIELD_POSITIVE, NULL}}},
     {"attach", ATTACH, STAGE_PROCESS, true, 1, {{FIELD_SOCKET, NULL}}},
     {"ready", READY, STAGE_PROCESS, true, 1, {{FIELD_DESCRIPTOR, NULL}}},
     {"health", HEALTH, STAGE_PROCESS, true, AT_LEAST(5),
@@ -225,6 +226,35 @@ static const char *variable_fault(const char *text, bool assignment)
     return *text != '\0' && equals == NULL ? NULL : "is no name of a variable";
 }
 
+/* Of those that are one number, or a word instead of it; NULL also if `type` is none of them. */
+static const char *number_fault(enum field_type type, const char *text)
+{
+    size_t length = strlen(text);
+    bool above_zero = field_number(text, 10) > 0;
+    switch (type) {
+    case FIELD_NUMBER:
+        return is_number(text, length, 10, LLONG_MAX) ? NULL : "is no number";
+    case FIELD_SIZE:
+        return is_number(text, length, 10, LLONG_MAX) && above_zero ? NULL : "is no number above 0";
+    case FIELD_POSITIVE:
+        return is_number(text, length, 10, INT_MAX) && above_zero ? NULL : "is no number above 0";
+    case FIELD_SIGNAL:
+        return is_number(text, length, 10, 64) && above_zero ? NULL : "is no number of a signal";
+    case FIELD_MODE:
+        return is_number(text, length, 8, 07777) ? NULL : "is no octal mode";
+    case FIELD_OUTSIDE:
+        return strcmp(text, "caller") == 0 || is_number(text, length, 10, UINT32_MAX - 1) ? NULL : "is no id";
+    case FIELD_ID:
+        return is_number(text, length, 10, UINT32_MAX - 1) ? NULL : "is no id";
+    case FIELD_BOUND:
+        return strcmp(text, "unlimited") == 0 || is_number(text, length, 10, ULLONG_MAX - 1) ? NULL : "is no limit";
+    case FIELD_DESCRIPTOR:
+        return is_number(text, length, 10, INT_MAX) && field_number(text, 10) > 2 ? NULL : "is no descriptor above 2";
+    default:
+        return NULL;
+    }
+}
+
 const char *field_fault(const struct field_rule *rule, const char *text, bool relative)
 {
     size_t length = strlen(text);
@@ -246,35 +276,15 @@ const char *field_fault(const struct field_rule *rule, const char *text, bool re
     case FIELD_PLACE:
         return list_has_part(rule->words, text, length) ? NULL : path_fault(text, false);
     case FIELD_FLAGS:
-        return flags_fault(rule->words, text, false);
     case FIELD_NAMES:
-        return flags_fault(rule->words, text, true);
-    case FIELD_NUMBER:
-        return is_number(text, length, 10, LLONG_MAX) ? NULL : "is no number";
-    case FIELD_POSITIVE:
-        return is_number(text, length, 10, INT_MAX) && field_number(text, 10) > 0 ? NULL : "is no number above 0";
+        return flags_fault(rule->words, text, rule->type == FIELD_NAMES);
     case FIELD_SECONDS:
         return seconds_fault(text);
-    case FIELD_SIGNAL:
-        return is_number(text, length, 10, 64) && field_number(text, 10) > 0 ? NULL : "is no number of a signal";
-    case FIELD_MODE:
-        return is_number(text, length, 8, 07777) ? NULL : "is no octal mode";
-    case FIELD_OUTSIDE:
-        if (strcmp(text, "caller") == 0)
-            return NULL;
-        /* fall through */
-    case FIELD_ID:
-        return is_number(text, length, 10, UINT32_MAX - 1) ? NULL : "is no id";
     case FIELD_IDS:
         return length == 0 ? NULL : numbers_fault(text, false, 0, UINT32_MAX - 1);
-    case FIELD_BOUND:
-        return strcmp(text, "unlimited") == 0 || is_number(text, length, 10, ULLONG_MAX - 1) ? NULL : "is no limit";
     case FIELD_ASSIGNMENT:
-        return variable_fault(text, true);
     case FIELD_VARIABLE:
-        return variable_fault(text, false);
-    case FIELD_DESCRIPTOR:
-        return is_number(text, length, 10, INT_MAX) && field_number(text, 10) > 2 ? NULL : "is no descriptor above 2";
+        return variable_fault(text, rule->type == FIELD_ASSIGNMENT);
     case FIELD_DESCRIPTORS:
         return length == 0 ? NULL : numbers_fault(text, false, 3, INT_MAX);
     case FIELD_RANGES:
@@ -283,6 +293,7 @@ const char *field_fault(const struct field_rule *rule, const char *text, bool re
         return only_of(text, IDENTIFIER) ? NULL : "is no name of letters, digits, \".\", \"_\" and \"-\"";
     case FIELD_MAGIC:
         return magic_fault(text);
+    default:
+        return number_fault(rule->type, text);
     }
-    return "is of an unknown type";
 }

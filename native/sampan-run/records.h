@@ -10,7 +10,7 @@ enum record_name {
     UNSHARE, UID_MAP, GID_MAP, MAP_TOOLS, ENTER, CGROUP, HOSTNAME, LOOPBACK,
     ROOT_TREE, ROOT_MEMORY, ROOT_OVERLAY,
     FALLBACK_TMPFS, BIND, TMPFS, FILE_CONTENT, MKDIR, SYMLINK, PROC, SYSFS, MQUEUE, DEVPTS, DEV, MASK, BINFMT, READ_ONLY,
-    ENV, ENV_FROM, ENV_PREFIX, ENV_UNSET, CWD, CWD_CALLER, UMASK, LIMIT, CPUS, FDS, USER, NO_NEW_PRIVS, DIE_WITH_PARENT,
+    ENV, ENV_FROM, ENV_PREFIX, ENV_UNSET, CWD, CWD_CALLER, UMASK, LIMIT, CPUS, FDS, USER, OWNERS, NO_NEW_PRIVS, DIE_WITH_PARENT,
     OUTSIDE, WATCH, LOG_SIZE, ATTACH, READY, HEALTH, HELPER, ARGS, DEFAULT_ARG, EXEC,
     LATER, /* every record whose part is not built */
 };
@@ -30,6 +30,7 @@ enum field_type {
     FIELD_FLAGS,     /* a comma list of some of `words`, or empty */
     FIELD_NAMES,     /* the same, not empty */
     FIELD_NUMBER,    /* bytes */
+    FIELD_SIZE,      /* bytes, at least 1 */
     FIELD_POSITIVE,  /* at least 1 */
     FIELD_SECONDS,   /* with up to three decimals */
     FIELD_SIGNAL,    /* 1 to 64 */
@@ -47,7 +48,7 @@ enum field_type {
     FIELD_RANGES,    /* comma list of numbers and ranges */
 };
 
-enum { MAX_FIELDS = 5, MAX_CPUS = 8192, MAX_PATH = 4096, MAX_SOCKET_PATH = 107, MAX_GROUPS = 64 };
+enum { MAX_FIELDS = 5, MAX_CPUS = 8192, MAX_PATH = 4096, MAX_SOCKET_PATH = 107, MAX_GROUPS = 64, MAX_LOG_FILES = 1000 };
 
 /* A count of fields that is only the lowest one. */
 #define AT_LEAST(count) (-1 - (count))

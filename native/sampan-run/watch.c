@@ -42,7 +42,7 @@ enum { DRAIN_PATIENCE = 1000 };
 
 static struct {
     struct start *start;
-    bool detached, logs, captured, has_init;
+    bool detached, logs, captured, has_init, joins_pids;
     int stop_signal;
     int64_t grace, limit; /* milliseconds */
     struct streams streams;
@@ -88,6 +88,15 @@ static void kill_all(void)
         family_kill(helpers_has);
 }
 
+/* LIMIT and GRACE are over. */
+static void kill_whole_tree(void)
+{
+    self.killing = true;
+    if (self.joins_pids && self.child.pid > 0)
+        family_kill_below(self.child.pid);
+    kill_all();
+}
+
 /* fail() was called, here, before the payload ran. */
 static void give_up(int status, const char *text)
 {
@@ -108,7 +117,8 @@ static void read_options(const struct launch *launch)
     self.limit = watch == NULL ? 0 : field_milliseconds(field(watch, 4));
     self.captured = self.logs || self.streams.terminal || record_of(launch, ATTACH) != NULL;
     self.streams.session = self.detached || self.streams.terminal;
-    self.has_init = launch_has_namespace(launch, "pid") && record_of(launch, ENTER) == NULL;
+    self.joins_pids = launch_has_namespace(launch, "pid") && record_of(launch, ENTER) != NULL;
+    self.has_init = launch_has_namespace(launch, "pid") && !self.joins_pids;
 }
 
 static void open_all(const struct start *start)
@@ -229,7 +239,7 @@ static void child_ended(int status)
 
 static void stop_with_payload(int number)
 {
-    if (!self.detached && self.phase <= RUNNING)
+    if (!self.detached && self.phase <= RUNNING && !self.killing)
         signals_stop(number);
 }
 
@@ -243,7 +253,7 @@ static void listen_to_child(void)
             break;
         case WORD_MASTER:
             capture_terminal(message.passed);
-            attach_input(message.passed, true);
+            attach_input(fcntl(message.passed, F_DUPFD_CLOEXEC, 3), true);
             break;
         case WORD_STOPPED:
             stop_with_payload(message.value);
@@ -323,9 +333,8 @@ static void time_is_up(void)
         if (self.child.pid > 0)
             kill(self.child.pid, self.stop_signal);
     } else if (self.phase == RUNNING) {
-        self.killing = true;
         self.due = NEVER;
-        kill_all();
+        kill_whole_tree();
     }
 }
 
@@ -341,6 +350,7 @@ static void move_on(void)
         if (self.timed_out && !self.has_init)
             kill_all(); /* LIMIT is for all of them */
         ending_ended(self.status, self.timed_out);
+        capture_payload_ended();
         self.phase = DRAINING;
         self.due = clock_now() + DRAIN_PATIENCE;
     }

@@ -104,8 +104,15 @@ def test_mount_points_leave_no_trace(box, data, shared_sampan):
     assert trees == []
 
 
-def test_tmpfs(box, needs):
+def test_an_empty_directory_that_vanishes(box, needs, tmp_path):
     needs("tmpfs")
+    done = box.run("--tmpfs", "/scratch:mode=700", "--", "sh", "-c", "stat -c %a /scratch; echo x > /scratch/x; ls -A /scratch")
+    assert done.lines == ["700", "x"]
+    assert box.run("--tmpfs", "/scratch", "--", "ls", "-A", "/scratch").out == b""
+
+
+def test_tmpfs(box, needs):
+    needs("bounded-tmpfs")
     done = box.run(
         "--tmpfs",
         "/scratch:size=1m",
@@ -118,14 +125,14 @@ def test_tmpfs(box, needs):
     assert int(done.lines[1]) == 1 << 20
 
 
-def test_root_is_root_inside_and_the_caller_outside(box, needs):
+def test_root_is_root_inside_and_the_caller_outside(box, needs, writable):
     needs("root-user")
     done = box.run(
         "--root",
         "--",
         "sh",
         "-c",
-        f"id -u; id -un; echo $HOME; touch {box.directory}/by-root; touch /root/x && ls -ln /root/x | cut -d' ' -f3",
+        f"id -u; id -un; echo $HOME; touch {box.directory}/by-root; cd {writable}; touch x && ls -ln x | cut -d' ' -f3",
     )
     assert done.lines == ["0", "root", "/root", "0"]
     assert (box.directory / "by-root").stat().st_uid == os.getuid()
@@ -158,11 +165,16 @@ def test_passwd_inside_is_well_formed(box):
 
 def test_workdir(box):
     assert box.run("-w", "/usr/lib", "--", "pwd").lines == ["/usr/lib"]
+
+
+def test_a_missing_workdir_is_made(box, needs):
+    needs("memory-overlay")
     assert box.run("-w", "/made/new", "--", "pwd").lines == ["/made/new"]
 
 
 def test_isolate_shows_nothing_of_the_host(box, needs):
     needs("small-dev")
+    needs("own-ipc")
     (box.directory / "secret").write_text("x")
     done = box.run(
         "--isolate",

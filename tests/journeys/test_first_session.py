@@ -10,6 +10,14 @@ import time
 
 import pytest
 
+from tests.product import Sampan
+
+
+@pytest.fixture(params=["namespace", "intercept"])
+def sampan(request, tmp_path):
+    """The command with an empty store, by each engine that starts containers on its own."""
+    return Sampan(tmp_path / "store", tmp_path, variables={"SAMPAN_ENGINE": request.param})
+
 
 @pytest.fixture
 def pulled(sampan, machine_reference):
@@ -212,6 +220,7 @@ def test_fsck_names_damage(sampan, pulled):
     assert (found.status, "usr/bin/hello" in found.text) == (125, True)
 
 
+@pytest.mark.parametrize("sampan", ["namespace"], indirect=True)
 def test_second_container_of_an_image_costs_nothing(sampan, pulled):
     before = time.monotonic()
     sampan.good("create", "--name", "first", pulled)

@@ -18,9 +18,10 @@ class Client:
 
     def __init__(self, path, greeted=True):
         self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.settimeout(10)
         self.socket.connect(str(path))
-        self.output = {STDOUT: b"", STDERR: b""}
+        self.socket.settimeout(10)
+        self.output = {STDOUT: bytearray(), STDERR: bytearray()}
+        self._got = b""
         self.last = None
         if greeted:
             kind, content = self.receive()
@@ -40,13 +41,13 @@ class Client:
         self.send(STDIN, text.encode())
 
     def _exactly(self, size):
-        data = b""
-        while len(data) < size:
-            more = self.socket.recv(size - len(data))
+        while len(self._got) < size:
+            more = self.socket.recv(1 << 20)
             if not more:
-                assert data == b"", "cut within a frame"
+                assert self._got == b"", "cut within a frame"
                 return None
-            data += more
+            self._got += more
+        data, self._got = self._got[:size], self._got[size:]
         return data
 
     def receive(self):
@@ -67,9 +68,11 @@ class Client:
 
     def read_until(self, text):
         """Reads until stdout has `text`; all of stdout so far."""
-        while text.encode() not in self.output[STDOUT]:
-            assert self.receive() is not None, self.output
-        return self.output[STDOUT].decode()
+        output, at = self.output[STDOUT], 0
+        while output.find(text.encode(), max(0, at - len(text))) < 0:
+            at = len(output)
+            assert self.receive() is not None, f"no {text!r} in {bytes(output[-2000:])!r}"
+        return output.decode()
 
     def read_all(self):
         """Reads to the end; the last frame that is no output."""

@@ -91,8 +91,8 @@ def build(directory, compiler=None, extra=None):
 
 @pytest.fixture(scope="session")
 def program(tmp_path_factory):
-    """The program as it is shipped."""
-    return build(tmp_path_factory.mktemp("native"))
+    """The program as it is shipped; or the one that SAMPAN_TEST_PROGRAM names, of another compiler or under a sanitizer."""
+    return os.environ.get("SAMPAN_TEST_PROGRAM") or build(tmp_path_factory.mktemp("native"))
 
 
 @pytest.fixture(scope="session")

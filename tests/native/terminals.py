@@ -15,9 +15,9 @@ PROMPT = "@@ "
 class Shell:
     """Type a line, read until something shows up."""
 
-    def __init__(self, environment=None):
+    def __init__(self):
         words = ["bash", "--norc", "--noprofile", "--noediting", "-i"]
-        env = {"PATH": "/usr/bin:/bin", "PS1": PROMPT, "TERM": "dumb", **(environment or {})}
+        env = {"PATH": "/usr/bin:/bin", "PS1": PROMPT, "TERM": "dumb", "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "")}
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
             os.execve("/bin/bash", words, env)

@@ -259,6 +259,7 @@ def test_a_wrong_field_is_refused_with_number_name_and_value(record, words, faul
             [*HEAD, ROOT, ("watch", "detach", "", "15", "0", "0"), ("die-with-parent",), EXEC],
             '"die-with-parent" cannot stand beside the flag "detach"',
         ),
+        ([*HEAD, ROOT, WATCH, ("log-size", "1", "1001"), EXEC], '"log-size" keeps more than 1000 files'),
         ([*HEAD, ROOT, WATCH, WATCH, EXEC], 'record 6 is a second "watch"'),
         ([ENTER, ROOT, EXEC], 'it has a root, and "enter" brings one'),
         ([ENTER, ENTER, EXEC], 'record 2 is a second "enter"'),

@@ -25,6 +25,18 @@ def test_the_view_inside(watched):
     assert done.stdout.split() == ["2", "1", "init", "init", "1", "0", "1", "2", "3"]
 
 
+def test_a_callers_group_with_a_stopped_process_is_not_hung_up(watched):
+    """A batch job's process group is an orphaned one; the kernel hangs up such a group if a tie to it ends while something in it is
+    stopped.
+    """
+    plan = watched.launch.write(watched.plan(argv=("sleep", "0.1")))
+    script = 'sleep 60 & kill -STOP $!; "$0" "$1"; echo $?; kill -KILL $!'
+    done = subprocess.run(
+        ["setsid", "-w", "sh", "-c", script, watched.launch.program, str(plan)], capture_output=True, text=True, timeout=20
+    )  # fmt: skip
+    assert (done.stdout, done.returncode) == ("0\n", 0)
+
+
 def test_a_small_image_needs_no_tr(watched):
     """The init shows nothing of the machine."""
     done = watched.run(argv=("cat", "/proc/1/cmdline"))

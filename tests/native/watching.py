@@ -55,6 +55,12 @@ def cpu_ticks(pid):
     return int(fields[11]) + int(fields[12])
 
 
+def private_kilobytes(pid):
+    """Memory that the process shares with no other."""
+    text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    return sum(map(int, re.findall(r"Private_\w+: +(\d+) kB", text)))
+
+
 class Watched:
     """One container: its plan's `watch` record, its directory, and its files."""
 

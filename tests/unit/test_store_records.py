@@ -220,6 +220,20 @@ class TestLeftovers:
         assert sweep.leftovers(store) == 2
         assert sorted(os.listdir(store.join("tmp"))) == sorted([os.path.basename(alive), "new.partial", "foreign"])
 
+    def test_a_part_of_a_tree_is_never_given_back(self, store, monkeypatch):
+        """A sweep that dies while it removes a tree whose place is taken leaves the rest to removal alone."""
+        mine = os.path.basename(store.temporary(sweep.undecided("sha256:" + "ab" * 32, is_tree=True)))
+        where, boot, namespace, pid, _, end = mine.rsplit(".", 5)
+        dead = f"{where}.{boot}.{namespace}.{pid}.1.{end}"
+        os.makedirs(store.join("tmp", dead, "rootfs"))
+        os.makedirs(store.join("trees", "ab" * 32))
+        with monkeypatch.context() as patch:
+            patch.setattr(sweep, "remove", lambda *_: (_ for _ in ()).throw(OSError("killed here")))
+            assert sweep.leftovers(store) == 0
+        os.rmdir(store.join("trees", "ab" * 32))
+        sweep.leftovers(store)
+        assert os.listdir(store.join("trees")) == []
+
     def test_a_locked_partial_is_not(self, store):
         import fcntl
 

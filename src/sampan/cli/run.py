@@ -80,7 +80,7 @@ def launch(record: Record, session: Session, context: Context, *, dry: bool = Fa
         from sampan.container.describe import describe
         from sampan.terminal.output import result
 
-        result("\n".join([f"engine      {engine.name}", *describe(plan)]) + "\n")
+        result("\n".join([f"engine      {engine.name}", *describe(plan, namespaces=engine.namespaces)]) + "\n")
         return 0
     for warning in plan.warnings:
         context.notice.warn(warning)

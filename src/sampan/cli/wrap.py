@@ -19,7 +19,7 @@ COMMAND = Command(
     (
         Option("-o --output", VALUE, "the file to write", "FILE"),
         Option("-f --force", FLAG, "replace a file that is there"),
-        *(option for option in (*KEEP_OPTIONS, *IMAGE_OPTIONS) if option.name not in ("name", "engine")),
+        *(option for option in (*KEEP_OPTIONS, *IMAGE_OPTIONS) if option.name != "name"),
     ),
     IMAGE_ARGUMENTS,
     description=(
@@ -36,6 +36,5 @@ def main(parsed: Parsed, context: Context) -> int:
     path = parsed.text("output")
     if not path:
         raise UsageError("`sampan wrap` needs -o FILE", "sampan wrap -o FILE IMAGE PROGRAM")
-    parsed.values["engine"] = "namespace"
     wrap(from_options(parsed), path, context.session(parsed), when=parsed.text("pull") or "missing", replace=parsed.flag("force"))
     return 0

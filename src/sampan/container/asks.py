@@ -11,6 +11,7 @@ from sampan.errors import CannotHonour
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from sampan.container.record import Record
+    from sampan.container.request import Request
 
 # What the words mean, for `doctor` and for sentences: "the engine x cannot ...".
 FEATURES = {
@@ -21,7 +22,8 @@ FEATURES = {
     "private-copy": "start from a private copy",
     "binds": "make directories of the host visible",
     "read-only-binds": "make a directory of the host visible read-only",
-    "tmpfs": "make an empty directory in memory",
+    "tmpfs": "make an empty directory that vanishes",
+    "bounded-tmpfs": "bound what an empty directory may hold",
     "other-user": "be another user inside",
     "root-user": "be root inside",
     "own-network": "cut off the network",
@@ -29,7 +31,10 @@ FEATURES = {
     "own-ipc": "have System V IPC and message queues of its own",
     "own-pid": "have processes of its own",
     "foreign-programs": "run programs of another architecture, and those that they start",
+    "watcher": "stay beside what it starts, as a log, a time limit or a health check need",
+    "limits": "set limits of resources",
     "small-dev": "show a small /dev",
+    "landlock": "let the kernel refuse what lies outside of the image and the binds",
 }
 
 
@@ -75,9 +80,7 @@ def asks_of(record: Record) -> tuple[Ask, ...]:
     found = [Ask("binds", "the default view of the host", must=True)] if not request.isolate else []
     if request.read_only:
         found.append(Ask("read-only-root", "--read-only", must=True))
-    elif record.keep == "memory":
-        found.append(Ask("memory-overlay", "a writable image", must=False))
-    else:
+    elif record.keep != "memory":  # without an overlay in memory the plan shows less that can be written, and says so
         found.append(Ask("kept-overlay" if record.keep == "overlay" else "private-copy", "a named container", must=True))
     volumes = [text.split(":")[2:] for text in request.volumes]
     read_only = any("ro" in flags[0].split(",") for flags in volumes if flags) or any(
@@ -91,8 +94,23 @@ def asks_of(record: Record) -> tuple[Ask, ...]:
         (request.ipc == "private" or (request.isolate and request.ipc is None), "own-ipc", "--ipc private"),
         (request.pid == "private" or request.init or (request.isolate and request.pid is None), "own-pid", "--pid private"),
         (request.isolate, "small-dev", "--isolate"),
+        (request.landlock, "landlock", "--landlock"),
+        (request.timeout is not None, "watcher", "--timeout"),
+        (request.memory is not None or request.cpus is not None, "watcher", "a control group"),
+        (bool(request.limits), "limits", "--ulimit"),
+        (request.cpuset is not None, "limits", "--cpuset-cpus"),
         (bool(request.volumes or request.mounts), "binds", "--volume"),
         (bool(request.tmpfs or request.shm_size), "tmpfs", "--tmpfs"),
+        (_is_bounded(request), "bounded-tmpfs", "a bounded --tmpfs"),
         (read_only, "read-only-binds", "--volume ...:ro"),
     )
     return (*found, *(Ask(feature, words, must=True) for yes, feature, words in wanted if yes))
+
+
+def _is_bounded(request: Request) -> bool:
+    """Whether an empty directory has a size."""
+    return (
+        request.shm_size is not None
+        or any("size=" in text.partition(":")[2] for text in request.tmpfs)
+        or any("tmpfs-size=" in text for text in request.mounts)
+    )

@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from sampan.container.stay import Stay
 
 
-def describe(plan: Plan) -> list[str]:
-    """One line a step."""
+def describe(plan: Plan, *, namespaces: bool = True) -> list[str]:
+    """One line a step; `namespaces` says whether the engine makes them."""
     lines = [
         f"image       {plan.image}",
         f"container   {plan.id[:12]}",
-        f"namespaces  {' '.join(plan.namespaces)}",
+        *([f"namespaces  {' '.join(plan.namespaces)}"] if namespaces else []),
         f"user        {plan.identity.uid}:{plan.identity.gid} ({plan.identity.name}), on the host {plan.owner[0]}:{plan.owner[1]}",
         f"root        {root.describe(plan.root)}",
     ]
@@ -31,7 +31,9 @@ def describe(plan: Plan) -> list[str]:
     lines += [f"processors  {plan.cpus}"] if plan.cpus else []
     lines += [f"cgroup      {plan.cgroup}"] if plan.cgroup else []
     lines += [f"foreign     by {plan.binfmt.interpreter}"] if plan.binfmt else []
+    lines += [f"owners      noted in {plan.owners[0] or 'memory'}"] if plan.owners is not None else []
     lines += [f"stays       {_stay_words(plan.stay)}"] if plan.stay else []
+    lines += [f"options     {' '.join(plan.engine_options)}"] if plan.engine_options else []
     lines += [f"run         {' '.join(quote(word) for word in (*plan.args, *plan.default_arguments))}"]
     return lines + [f"warning     {warning}" for warning in plan.warnings]
 

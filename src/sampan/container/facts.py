@@ -16,6 +16,7 @@ class Facts:
 
     __slots__ = (
         "account",
+        "apt",
         "cgroup",
         "directory",
         "environment_files",
@@ -24,6 +25,7 @@ class Facts:
         "hosts",
         "images",
         "memory",
+        "owners",
         "passwd",
         "terminal",
     )
@@ -42,6 +44,8 @@ class Facts:
         cgroup: str = "",
         foreign: Foreign | None = None,
         terminal: bool = False,
+        owners: tuple[str, str] | None = None,
+        apt: bool = False,
     ) -> None:
         self.account = account  # who calls
         self.directory = directory  # the caller's directory
@@ -53,4 +57,6 @@ class Facts:
         self.cgroup = cgroup  # a control group made for this start; empty if none is delegated, or none is needed
         self.foreign = foreign  # how the image's architecture is run, where this machine does not run it by itself
         self.memory = memory  # bytes that changes in memory may take at most
+        self.owners = owners  # (journal of noted owners, file of the image's), each may be empty; None: the payload is never root
+        self.apt = apt  # whether the image has apt, which would become another user
         self.terminal = terminal  # whether standard input is a terminal

@@ -9,7 +9,7 @@ from __future__ import annotations
 from sampan.container import environment, limits, mounts, root, users
 from sampan.container.asks import asks_of, check
 from sampan.container.environment import Step
-from sampan.container.mounts import Bind, Tmpfs, covers
+from sampan.container.mounts import Bind, File, Tmpfs, covers
 from sampan.container.stay import FOREGROUND, stay_of
 from sampan.container.view import TMP, mounts_of, own_pid
 from sampan.errors import CannotHonour, UsageError
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 # Where the interpreter of a foreign program lies inside, if it has to be put in front.
 INTERPRETER = "/run/.sampan-interpreter"
+# apt looks whether it has become the user _apt, who is nobody under one id.
+APT_FILE, APT_TEXT = "/etc/apt/apt.conf.d/00sampan", b'APT::Sandbox::User "root";\n'
 # What stays writable where no overlay is possible, besides the directories that are bound.
 FALLBACK_PLACES = ("/run", "/var/tmp")  # noqa: S108 - inside
 
@@ -37,8 +39,8 @@ class Plan:
     """An immutable list of what a start will do."""
 
     __slots__ = (
-        "args", "binfmt", "cgroup", "cpus", "default_arguments", "directory", "environment", "fallback", "hostname", "id", "identity", "image",
-        "in_front", "label", "limits", "mounts", "namespaces", "owner", "root", "stay", "touch", "warnings",
+        "args", "binfmt", "cgroup", "cpus", "default_arguments", "directory", "engine_options", "environment", "fallback", "hostname", "id",
+        "identity", "image", "in_front", "label", "limits", "mounts", "namespaces", "owner", "owners", "root", "stay", "touch", "warnings",
     )  # fmt: skip
 
     def __init__(self, **fields: object) -> None:
@@ -60,7 +62,9 @@ class Plan:
         self.limits: tuple[tuple[str, str, str], ...] = fields["limits"]  # type: ignore[assignment]
         self.cpus: str = fields["cpus"]  # type: ignore[assignment]
         self.cgroup: str = fields["cgroup"]  # type: ignore[assignment]
+        self.owners: tuple[str, str] | None = fields["owners"]  # type: ignore[assignment]
         self.stay: Stay | None = fields["stay"]  # type: ignore[assignment]
+        self.engine_options: tuple[str, ...] = fields["engine_options"]  # type: ignore[assignment]
         self.args: tuple[str, ...] = fields["args"]  # type: ignore[assignment]
         self.default_arguments: tuple[str, ...] = fields["default_arguments"]  # type: ignore[assignment]
         self.warnings: tuple[str, ...] = fields["warnings"]  # type: ignore[assignment]
@@ -88,11 +92,16 @@ def plan(record: Record, config: ImageConfig, edits: Edits, facts: Facts, can: C
     warnings = check((*asks_of(record), *edits.asks), can)
     place, fallback = _root(record, facts, can)
     everything = [*mounts_of(request, identity, facts, _hostname(record)), *edits.mounts]
+    owners = facts.owners if identity.uid == 0 else None
+    if owners is not None and facts.apt:
+        everything.append(File(APT_FILE, APT_TEXT))
     if isinstance(place, root.Tree) and not request.read_only:
         everything += [Tmpfs(target) for target in fallback if not any(covers(m.target, target) for m in everything)]
         warnings.append(
             f"nothing but {', '.join(fallback)} and what is bound can be written here: no overlay over the image is possible"
         )
+    if request.engine_trace and "trace" not in can.features:
+        warnings.append(f"--engine-trace: the engine {can.engine} handles no calls, so it prints none")
     argv, default_arguments = command_line(request, config)
     binfmt: Foreign | None = None
     in_front: tuple[str, ...] = ()
@@ -125,7 +134,9 @@ def plan(record: Record, config: ImageConfig, edits: Edits, facts: Facts, can: C
         cgroup=cgroup,
         binfmt=binfmt,
         in_front=in_front,
+        owners=owners,
         stay=stay_of(record, config, way, bounded=bool(cgroup)),
+        engine_options=_engine_options(request, can),
         args=argv,
         default_arguments=default_arguments,
         warnings=(*warnings, *bound_warnings),
@@ -205,6 +216,12 @@ def _namespaces(request: Request) -> tuple[str, ...]:
 
 def _own_name(request: Request) -> bool:
     return request.hostname is not None or request.uts == "private" or (request.isolate and request.uts is None)
+
+
+def _engine_options(request: Request, can: Can) -> tuple[str, ...]:
+    """What an engine is told besides the plan: `landlock`, `trace`."""
+    wanted = (("landlock", request.landlock), ("trace", request.engine_trace and "trace" in can.features))
+    return tuple(word for word, yes in wanted if yes)
 
 
 def _hostname(record: Record) -> str | None:

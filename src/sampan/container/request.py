@@ -22,7 +22,7 @@ KEEP_OPTIONS = (
     Option("--shm-size", VALUE, "a /dev/shm of its own, this large", "SIZE"),
     Option("-w --workdir", VALUE, "directory to start in; made if it is missing", "DIR"),
     # Who and what
-    Option("--root", FLAG, "be root inside, mapped to yourself"),
+    Option("--root", FLAG, "be root inside, mapped to yourself; owners that are set are noted"),
     Option("-u --user", VALUE, "be this user of the image, mapped to yourself", "USER[:GROUP]"),
     Option("--userns", VALUE, "accepted: your ids are kept unless --root or --user say otherwise", "keep-id|host", ("keep-id", "host")),
     Option("--entrypoint", VALUE, "replace the image's entry point; empty: use none", "PROGRAM"),
@@ -61,6 +61,8 @@ KEEP_OPTIONS = (
     Option("-i --interactive", FLAG, "keep standard input open when detached; otherwise it is always passed"),
     Option("-t --tty", FLAG, "a terminal when detached; otherwise refuse to start without one"),
     Option("--engine", VALUE, "how to run it, see `sampan doctor`", "ENGINE"),
+    Option("--engine-trace", FLAG, "print each system call that the engine intercept handles"),
+    Option("--landlock", FLAG, "let the kernel itself refuse what lies outside of the image and the binds"),
 )  # fmt: skip
 # Of Docker's options those that cannot be honoured: a lie about them would be worse than a refusal.
 REFUSED_OPTIONS = (
@@ -105,7 +107,7 @@ TEXT = {
 }  # fmt: skip
 FLAGS = {
     "environment_host": "env_host", "read_only": "read_only", "root": "root", "isolate": "isolate", "x11": "x11",
-    "ssh_agent": "ssh_agent", "init": "init", "no_health": "no_healthcheck", "interactive": "interactive", "tty": "tty",
+    "ssh_agent": "ssh_agent", "init": "init", "engine_trace": "engine_trace", "landlock": "landlock", "no_health": "no_healthcheck", "interactive": "interactive", "tty": "tty",
     "scratch": "scratch",
 }  # fmt: skip
 
@@ -163,6 +165,8 @@ class Request:
     interactive: bool
     tty: bool
     scratch: bool
+    engine_trace: bool
+    landlock: bool
 
     def __init__(self, image: str, **fields: object) -> None:
         self.image = image

@@ -33,9 +33,14 @@ def check_name(name: str) -> None:
         )
 
 
+def is_taken(store: Store, name: str) -> bool:
+    """Whether a container has this name."""
+    return os.path.exists(store.join(NAMES, name))
+
+
 def refuse_taken(store: Store, name: str) -> None:
     """Raises `NameInUse`, before anything is pulled for the container."""
-    if os.path.exists(store.join(NAMES, name)):
+    if is_taken(store, name):
         raise _taken(name)
 
 

@@ -6,6 +6,7 @@ probe    what works on this host, by trying it (remembered where that costs more
 command  a plan as the program that the caller has to execute: a `Start`
 join     the same for a program in a container that runs already
 outside  the same for a program of this machine that works on a container's files
+launch_file  a plan as an executable file, for `sampan wrap`
 
 `choose` asks for the probe, compares its `Can` with the asks of a request, and takes the first engine that meets them
 all. An engine never decides what a container looks like; that is in the plan.
@@ -69,6 +70,8 @@ class Engine:
 
     name = ""
     words = ""  # one line for `doctor`
+    program = ""  # the native program that carries plans out
+    namespaces = True  # whether a plan's namespaces are made
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -91,3 +94,7 @@ class Engine:
     def outside(self, work: Work) -> Start:  # noqa: ARG002 - the contract
         """How to start a program that works on a container's files. Raises `CannotHonour` where the engine has no map of ids."""
         raise CannotHonour(f"the engine {self.name} cannot work on the files of a container")
+
+    def launch_file(self, plan: Plan, program: str, arguments: str) -> bytes:  # noqa: ARG002
+        """The bytes of an executable launch file that `program` carries out; `arguments`: what becomes of a caller's own."""
+        raise TypeError(f"the engine {self.name} has no launch file")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sampan.errors import CannotHonour, NoEngine, UsageError
+from sampan.errors import CannotHonour, HostError, NoEngine, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 # In the order in which `auto` takes them: name -> (module, class).
 ENGINES = {
     "namespace": ("sampan.engine.namespace", "Namespace"),
+    "intercept": ("sampan.engine.intercept", "Intercept"),
 }
 
 
@@ -35,7 +36,13 @@ def choose(asks: tuple[Ask, ...], name: str, settings: Settings, place: str | No
     missing: list[str] = []
     for candidate in names:
         engine = load(candidate, settings)
-        probe = engine.probe(place)
+        try:
+            probe = engine.probe(place)
+        except HostError as error:
+            if name != "auto":
+                raise
+            reasons.append((candidate, error.sentence, error.hint or ""))
+            continue
         if probe.can is None:
             reasons += [(candidate, reason, help) for reason, help in probe.obstacles]
             continue

@@ -43,6 +43,7 @@ def records(plan: Plan, arguments: str = "refuse") -> list[Record]:
     found += [("limit", *limit) for limit in plan.limits]
     found += [("cpus", plan.cpus)] if plan.cpus else []
     found += _stay(plan.stay) if plan.stay is not None else []
+    found += [("owners", *plan.owners)] if plan.owners is not None else []
     found += [_directory(plan), ("no-new-privs",), ("args", arguments)]
     if plan.in_front:
         words = plan.args or plan.default_arguments
@@ -57,6 +58,7 @@ def joining(plan: Plan, process: tuple[int, int, tuple[str, ...]], directory: st
     found: list[Record] = [("owner", str(plan.owner[0])), ("image", plan.image), ("enter", str(pid), str(begin), ",".join(names))]
     found += [(STEPS[step.kind], step.text) for step in plan.environment]
     found += [("limit", *limit) for limit in plan.limits]
+    found += [("owners", *plan.owners)] if plan.owners is not None else []
     if detach:
         found += [("watch", "detach", "", "15", "10", "0"), ("fds", "")]
     found += [("cwd", directory, "/"), ("no-new-privs",), ("args", "refuse")]

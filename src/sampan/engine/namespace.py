@@ -1,7 +1,6 @@
 """The engine of user and mount namespaces: sampan-run and the kernel, nothing in between. On the start-up path.
 
-What works is found by behaviour: `sampan-run --probe` tries namespaces and the overlay, and its answer is remembered
-for this boot, kernel, program and file system in the node's runtime directory.
+What works is found by behaviour: `sampan-run --probe` tries namespaces and the overlay.
 """
 
 from __future__ import annotations
@@ -13,8 +12,8 @@ from sampan.engine import launchfile
 from sampan.engine.base import Engine, Probe, Start
 from sampan.engine.encoding import encode, header
 from sampan.engine.programs import program as program_path
+from sampan.engine.remembered import answers
 from sampan.host import kernel
-from sampan.host.runtime_directory import runtime_directory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,9 +22,11 @@ if TYPE_CHECKING:
 
 NAME = "namespace"
 ALWAYS = frozenset((
-    "shared-root", "read-only-root", "private-copy", "binds", "read-only-binds", "tmpfs", "other-user", "root-user",
-    "own-network", "own-hostname", "own-ipc", "own-pid", "small-dev",
+    "shared-root", "read-only-root", "private-copy", "binds", "read-only-binds", "tmpfs", "bounded-tmpfs", "other-user", "root-user",
+    "own-network", "own-hostname", "own-ipc", "small-dev", "landlock", "watcher", "limits",
 ))  # fmt: skip
+NEEDED = ("user-namespace", "mount-namespace")
+PID = ("pid-namespace", "proc")
 OVERLAY = ("overlay", "whiteout", "opaque")
 
 
@@ -34,12 +35,13 @@ class Namespace(Engine):
 
     name = NAME
     words = "user namespaces and overlayfs, by sampan's own launcher"
+    program = "sampan-run"
 
     def probe(self, place: str | None) -> Probe:
         """What sampan-run can do here; `place` is where kept changes would lie."""
-        program = program_path("sampan-run", self.settings)
-        answers = self._answers(program, "memory")
-        broken = [f"{name}: {answer}" for name, answer in answers.items() if name.endswith("-namespace") and answer != "ok"]
+        program = program_path(self.program, self.settings)
+        found = self._answers(program, "memory")
+        broken = [f"{name}: {found.get(name)}" for name in NEEDED if found.get(name) != "ok"]
         if broken:
             known = kernel.namespace_obstacles()
             return Probe(
@@ -47,13 +49,17 @@ class Namespace(Engine):
             )
         features = set(ALWAYS)
         notes = []
-        if answers.get("binfmt") == "ok":
+        if found.get("pid-namespace") == "ok" and found.get("proc") == "ok":
+            features.add("own-pid")
+        else:
+            notes.append(f"no processes of its own ({', '.join(f'{name}: {found.get(name)}' for name in PID)})")
+        if found.get("binfmt") == "ok":
             features.add("foreign-programs")
-        tried = [("memory-overlay", answers, "in memory")]
+        tried = [("memory-overlay", found, "in memory")]
         if place is not None:
             tried.append(("kept-overlay", self._answers(program, place), f"in {place}"))
-        for feature, found, where in tried:
-            wrong = [f"{name}: {found.get(name, 'not tried')}" for name in OVERLAY if found.get(name) != "ok"]
+        for feature, said, where in tried:
+            wrong = [f"{name}: {said.get(name, 'not tried')}" for name in OVERLAY if said.get(name) != "ok"]
             if wrong:
                 notes.append(f"no overlay with changes {where} ({', '.join(wrong)})")
             else:
@@ -61,22 +67,9 @@ class Namespace(Engine):
         return Probe(Can(NAME, frozenset(features)), (), tuple(notes))
 
     def _answers(self, program: str, place: str) -> dict[str, str]:
-        """`sampan-run --probe PLACE`, remembered."""
-        memory = self._memory_of(program, place)
-        try:
-            with open(memory, encoding="utf-8") as stream:
-                text = stream.read()
-        except OSError:
-            text = _ask(program, place)
-            _remember(memory, text)
-        pairs = (line.partition(" ") for line in text.splitlines())
-        return {name: answer for name, _, answer in pairs}
-
-    def _memory_of(self, program: str, place: str) -> str:
-        stamp = os.stat(program)
+        """`sampan-run --probe PLACE`."""
         where = "memory" if place == "memory" else f"{os.stat(place).st_dev:x}"
-        name = f"probe.{kernel.boot_id()}.{os.uname().release}.{stamp.st_size:x}.{stamp.st_mtime_ns:x}.{where}"
-        return os.path.join(runtime_directory(self.settings.text("runtime_dir")), name)
+        return answers(program, (place,), where, self.settings)
 
     def command(self, plan: Plan) -> Start:
         """sampan-run with the plan in a memfd: no file is written, and it is gone with the start."""
@@ -91,32 +84,13 @@ class Namespace(Engine):
         return self._start(launchfile.outside(work))
 
     def _start(self, records: list[launchfile.Record]) -> Start:
-        program = program_path("sampan-run", self.settings)
+        program = program_path(self.program, self.settings)
         data = encode(records, header(None))
         descriptor = os.memfd_create("sampan-launch")
         os.write(descriptor, data)
         os.lseek(descriptor, 0, os.SEEK_SET)
-        return Start(program, ("sampan-run", f"--fd={descriptor}"), (descriptor,))
+        return Start(program, (self.program, f"--fd={descriptor}"), (descriptor,))
 
-
-def _ask(program: str, place: str) -> str:
-    import subprocess
-
-    done = subprocess.run([program, "--probe", place], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=60, check=False)
-    return done.stdout.decode("utf-8", "replace")
-
-
-def _remember(path: str, text: str) -> None:
-    """Kept by rename; without a place to keep it, it is asked again."""
-    temporary = f"{path}.{os.getpid()}"
-    try:
-        with open(temporary, "w", encoding="utf-8") as stream:
-            stream.write(text)
-        os.rename(temporary, path)
-    except OSError:
-        pass
-
-
-def launch_file(plan: Plan, program: str, arguments: str) -> bytes:
-    """The bytes of an executable launch file for `sampan wrap`."""
-    return encode(launchfile.records(plan, arguments), header(program))
+    def launch_file(self, plan: Plan, program: str, arguments: str) -> bytes:
+        """An executable launch file for `sampan wrap`."""
+        return encode(launchfile.records(plan, arguments), header(program))

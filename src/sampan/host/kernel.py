@@ -24,6 +24,34 @@ def node() -> str:
     return os.uname().nodename
 
 
+def confinement() -> str:
+    """Tells apart what this process may do: its user namespace and the seccomp filters that it inherited."""
+    try:
+        namespace = os.readlink("/proc/self/ns/user").strip("user:[]")
+    except OSError:
+        namespace = "none"
+    try:
+        with open("/proc/self/status", "rb") as stream:
+            lines = stream.read(8192).split(b"\n")
+    except OSError:
+        return namespace
+    filters = [line.split()[1].decode("ascii") for line in lines if line.startswith(b"Seccomp")]
+    return "-".join([namespace, *filters])
+
+
+def limit(name: str) -> tuple[str, str]:
+    """Soft and hard limit of this process as /proc/self/limits names and writes it ("Max open files")."""
+    try:
+        with open("/proc/self/limits", "rb") as stream:
+            for line in stream:
+                if line.startswith(name.encode("ascii")):
+                    soft, hard = line[len(name) :].split()[:2]
+                    return soft.decode("ascii"), hard.decode("ascii")
+    except (OSError, ValueError):
+        pass
+    return "unknown", "unknown"
+
+
 def namespace_obstacles() -> list[tuple[str, str]]:
     """Why this kernel may refuse user or mount namespaces to an ordinary user: (reason, what would help).
 

@@ -14,6 +14,7 @@ from binascii import a2b_base64, b2a_base64
 
 from sampan.layers.entry import BLOCK, CHAR, DIRECTORY, FIFO, FILE, SOCKET, SYMLINK
 from sampan.layers.index import NO_CHILDREN, Index, Node
+from sampan.layers.ondisk import mode_on_disk
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -108,6 +109,24 @@ def read(lines: Iterable[bytes], *, verified: bool = False) -> Index:
         raise ValueError("it has no entry for the root")
     reader.check_groups()
     return reader.index
+
+
+def otherwise(lines: Iterable[bytes]) -> list[tuple[bytes, int, int, int]]:
+    """(path below the root, uid, gid, mode) of what a tree on disk has otherwise than the image.
+
+    Without reading the rest. Raises ValueError for what is no index.
+    """
+    found = []
+    for line in lines:
+        if not line.startswith(b"./"):
+            continue
+        words = line.rstrip(b"\n").split(b" ")
+        values = dict(word.split(b"=", 1) for word in words[1:])
+        uid, gid, mode = int(values.get(b"uid", b"0")), int(values.get(b"gid", b"0")), int(values.get(b"mode", b"644"), 8)
+        node = Node(values.get(b"type", b"file").decode("ascii"), mode, uid, gid, 0)
+        if uid or gid or (node.kind in (FILE, DIRECTORY) and mode_on_disk(node) != mode):
+            found.append((plain(words[0][2:]), uid, gid, mode))
+    return found
 
 
 class _Unread(Node):

@@ -45,9 +45,7 @@ def _publish(record: Record, session: Session, keep: str, root: str = "") -> Rec
         try:
             os.mkdir(place, 0o700)
             if keep == "copy":
-                if not root:
-                    session.notice.say(f"no overlay can be kept here, so {record.image.reference} is copied to {place}")
-                _copy(root or record.image.tree, f"{place}/rootfs")
+                _copy(record, place, root, session)
                 if not root:
                     with open(f"{place}/copied", "xb"):
                         pass  # its time tells what was changed since from what was copied
@@ -62,7 +60,8 @@ def _publish(record: Record, session: Session, keep: str, root: str = "") -> Rec
         except OSError as error:
             raise layout.failure(store, "cannot make the container", error) from error
         finally:
-            shelf.discard(place)
+            if os.path.lexists(place):
+                shelf.discard(place)
     return made
 
 
@@ -75,6 +74,7 @@ def _hold_tree(image: ContainerImage, lease: Lease) -> None:
 
 def _how_to_keep(request: Request, image: ContainerImage, session: Session) -> str:
     """`overlay` if the engine that would be taken can keep changes in the store's file system, else `copy`."""
+    layout.create(session.store)  # the image may be one of the site, and this the first thing that is kept
     probe = Record("", image, request, keep="copy")
     name = request.engine or session.settings.text("engine")
     from sampan.container.asks import asks_of
@@ -83,10 +83,24 @@ def _how_to_keep(request: Request, image: ContainerImage, session: Session) -> s
     return "overlay" if "kept-overlay" in can.features else "copy"
 
 
-def _copy(source: str, place: str) -> None:
+def _copy(record: Record, place: str, root: str, session: Session) -> None:
+    """A copy of the directory `root`, else of the image; that for an imitated root with the image's owners and modes."""
     from sampan.layers.copy import copy_tree
+    from sampan.store import trees
 
-    copy_tree(source, place)
+    if root:
+        copy_tree(root, f"{place}/rootfs")
+        return
+    image = record.image
+    found = next((tree for store in session.stores() if (tree := trees.find(store, image.chain))), None)
+    size = f" ({trees.facts(found).size // 1000000} MB)" if found is not None else ""
+    session.notice.say(f"no overlay can be kept here, so the container is a private copy of {image.reference}{size}")
+    copy_tree(image.tree, f"{place}/rootfs")
+    if record.request.root and found is not None:
+        from sampan.engine import owners
+        from sampan.store.build import read_index
+
+        owners.write(read_index(found), f"{place}/rootfs", f"{place}/owners.table")
 
 
 def sweep(session: Session) -> None:

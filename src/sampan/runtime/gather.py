@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from sampan.runtime.session import Session
 
 MAX_FILE = 1 << 20
+APT_DIRECTORY = "etc/apt/apt.conf.d"
 
 
 def facts(record: Record, session: Session) -> Facts:
@@ -38,7 +39,25 @@ def facts(record: Record, session: Session) -> Facts:
         foreign=_foreign(record),
         memory=max(memory.available() // 2, 1 << 20) if record.keep == "memory" else 0,
         terminal=os.isatty(0),
+        owners=_owners(record, session),
+        apt=_may_be_root(record) and os.path.isdir(f"{record.image.tree}/{APT_DIRECTORY}"),
     )
+
+
+def _may_be_root(record: Record) -> bool:
+    """Whether the payload can be root under one id."""
+    request = record.request
+    user = (request.user or "").partition(":")[0]
+    return record.ids is None and (request.root or user in ("0", "root") or os.getuid() == 0)
+
+
+def _owners(record: Record, session: Session) -> tuple[str, str] | None:
+    """Where owners are noted, and where those of the image stand."""
+    if not _may_be_root(record):
+        return None
+    from sampan.runtime import owners
+
+    return owners.places(record, session)
 
 
 def _foreign(record: Record) -> Foreign | None:

@@ -1,17 +1,16 @@
-"""The life of containers that are kept: stop, kill, pause, wait, and what runs in them."""
+"""The life of containers that are kept: stop, kill, pause, wait, and what runs in them. On the start-up path of `sampan exec`."""
 
 from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from sampan.container import limits, shelf, state, stay
 from sampan.errors import ContainerNotFound, ContainerRunning, HostError, UsageError
 from sampan.host import processes
 from sampan.runtime.images import config_of
 
+TYPE_CHECKING = False  # `typing` and `dataclasses` cost what an `exec` may take
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -128,13 +127,15 @@ def rename(record: Record, name: str, session: Session) -> None:
     shelf.rename(session.store, record, name)
 
 
-@dataclass(frozen=True)
 class Usage:
     """What a container uses: processor seconds, resident bytes (shared pages counted once a process), processes."""
 
-    seconds: float
-    memory: int
-    processes: int
+    __slots__ = ("memory", "processes", "seconds")
+
+    def __init__(self, seconds: float, memory: int, processes: int) -> None:
+        self.seconds = seconds
+        self.memory = memory
+        self.processes = processes
 
 
 def usage(record: Record) -> Usage:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 # `timeout` is that of `subprocess`; the others are about terminals and containers that are kept.
-_NOT_HERE = ("command", "environment", "timeout", "interactive", "tty", "scratch")
+_NOT_HERE = ("command", "environment", "timeout", "interactive", "tty", "scratch", "engine_trace")
 OPTIONS = tuple(name for name in (*TEXTS, *TEXT, *FLAGS) if name not in _NOT_HERE)
 
 

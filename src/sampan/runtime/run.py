@@ -70,8 +70,9 @@ def create(request: Request, session: Session, name: str = "", when: str = "miss
 
     if name:
         shelf.check_name(name)
-        containers.sweep(session)
-        shelf.refuse_taken(session.store, name)
+        if shelf.is_taken(session.store, name):
+            containers.sweep(session)  # it may be that of one that has ended and was to be thrown away
+            shelf.refuse_taken(session.store, name)
     request = with_mounts_of_others(request, session)
     image = _staged(request, session, when) if throw_away else image_for(request, session, when)
     return containers.create(Record(new_id(), image, request, name=name, created=now()), session, throw_away=throw_away)

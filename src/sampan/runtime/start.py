@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found,unused-ignore]  # not `signal`: its enumerations cost 2 ms of start-up
 import os
 
 from sampan.container import edits, shelf
@@ -13,6 +14,8 @@ from sampan.errors import HostError
 from sampan.host.runtime_directory import runtime_directory
 from sampan.runtime import gather
 from sampan.runtime.images import config_of
+
+_IGNORED = (_signal.SIGPIPE, _signal.SIGXFSZ)  # by Python, which nobody else should inherit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,8 +56,6 @@ def detach(record: Record, session: Session, *, remove: bool = False) -> int:
 
     What went wrong has been said by the launcher then.
     """
-    import subprocess
-
     way = Way(detach=True, remove=remove, socket=attach_socket(record, session))
     decided, engine = decide(record, session, way)
     for warning in decided.warnings:
@@ -62,13 +63,31 @@ def detach(record: Record, session: Session, *, remove: bool = False) -> int:
     command = engine.command(decided)
     try:
         hold(record, session)
-        done = subprocess.run(
-            command.argv, executable=command.program, pass_fds=command.descriptors, check=False, stdin=subprocess.DEVNULL
-        )
+        return _run(command)
     finally:
         for descriptor in command.descriptors:
             os.close(descriptor)
-    return done.returncode
+
+
+def _run(start: Start) -> int:
+    """The status of a program that is run to its end, without input. Raises `HostError` if it cannot be executed.
+
+    Not `subprocess`: importing it costs as much as all else of a detached start.
+    """
+    for descriptor in start.descriptors:
+        os.set_inheritable(descriptor, True)
+    try:
+        pid = os.posix_spawn(
+            start.program,
+            start.argv,
+            _environment(),
+            file_actions=[(os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)],
+            setsigdef=_IGNORED,
+        )
+    except OSError as error:
+        raise _not_executable(start, error) from error
+    _, status = os.waitpid(pid, 0)
+    return os.WEXITSTATUS(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status)
 
 
 def hold(record: Record, session: Session) -> None:
@@ -83,23 +102,29 @@ def execute(start: Start) -> NoReturn:
     What Python changed about the process is undone first: it ignores SIGPIPE and SIGXFSZ, and in the C locale it adds
     LC_CTYPE to the environment (PEP 538).
     """
-    # Not `signal`: its enumerations cost 2 ms of start-up.
-    import _signal  # type: ignore[import-not-found,unused-ignore]
-
-    for number in (_signal.SIGPIPE, _signal.SIGXFSZ):
+    for number in _IGNORED:
         _signal.signal(number, _signal.SIG_DFL)
-    environment = os.environ
-    if "LC_CTYPE" in environment and not ("LANG" in environment or "LC_ALL" in environment) and _added_by_python():
-        del environment["LC_CTYPE"]
     for descriptor in start.descriptors:
         os.set_inheritable(descriptor, True)
     try:
-        os.execve(start.program, start.argv, environment)  # noqa: S606 - a program and its words, no shell
+        os.execve(start.program, start.argv, _environment())  # noqa: S606 - a program and its words, no shell
     except OSError as error:
-        raise HostError(
-            f"cannot execute {start.program}: {error.strerror}",
-            "if its file system is mounted noexec, set SAMPAN_PROGRAMS to a copy elsewhere",
-        ) from error
+        raise _not_executable(start, error) from error
+
+
+def _not_executable(start: Start, error: OSError) -> HostError:
+    return HostError(
+        f"cannot execute {start.program}: {error.strerror}",
+        "if its file system is mounted noexec, set SAMPAN_PROGRAMS to a copy elsewhere",
+    )
+
+
+def _environment() -> os._Environ[str]:
+    """The caller's, without what Python put in."""
+    environment = os.environ
+    if "LC_CTYPE" in environment and not ("LANG" in environment or "LC_ALL" in environment) and _added_by_python():
+        del environment["LC_CTYPE"]
+    return environment
 
 
 def _added_by_python() -> bool:

@@ -6,7 +6,6 @@ import os
 from typing import TYPE_CHECKING
 
 from sampan.container.record import Record
-from sampan.engine.namespace import launch_file
 from sampan.engine.programs import program as program_path
 from sampan.errors import HostError, UsageError
 from sampan.runtime import start
@@ -15,6 +14,7 @@ from sampan.store import pins, programs
 
 if TYPE_CHECKING:
     from sampan.container.request import Request
+    from sampan.engine.base import Engine
     from sampan.runtime.session import Session
 
 ST_NOEXEC = 8  # statvfs(3), linux/statfs.h
@@ -32,23 +32,29 @@ def wrap(request: Request, path: str, session: Session, *, when: str = "missing"
     if not os.path.isdir(os.path.dirname(path)):
         raise UsageError(f"the directory {os.path.dirname(path)} does not exist")
     image = image_for(request, session, when)
-    program = programs.install(session.store, program_path("sampan-run", session.settings), "sampan-run")
+    pin = pins.add(session.store, image.chain, path, image.reference, now())
+    try:
+        plan, engine = start.decide(Record(pin.id, image, request), session)
+        for warning in plan.warnings:
+            session.notice.warn(warning)
+        # Arguments of the caller take the place of the image's CMD, and follow a command that was named.
+        program = _program(engine, session)
+        _write(path, engine.launch_file(plan, program, "replace" if plan.default_arguments else "append"))
+    except BaseException:
+        pins.remove(session.store, pin.id)
+        raise
+    return path
+
+
+def _program(engine: Engine, session: Session) -> str:
+    """The store's copy of the engine's program. Raises `HostError` where it could not be executed."""
+    program = programs.install(session.store, program_path(engine.program, session.settings), engine.program)
     if os.statvfs(os.path.dirname(program)).f_flag & ST_NOEXEC:
         raise HostError(
             f"the store {session.store.path} is mounted noexec, so a launch file cannot name a program in it",
             "set SAMPAN_HOME to a directory on another file system",
         )
-    pin = pins.add(session.store, image.chain, path, image.reference, now())
-    try:
-        plan, _ = start.decide(Record(pin.id, image, request), session)
-        for warning in plan.warnings:
-            session.notice.warn(warning)
-        # Arguments of the caller take the place of the image's CMD, and follow a command that was named.
-        _write(path, launch_file(plan, program, "replace" if plan.default_arguments else "append"))
-    except BaseException:
-        pins.remove(session.store, pin.id)
-        raise
-    return path
+    return program
 
 
 def _write(path: str, data: bytes) -> None:

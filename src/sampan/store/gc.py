@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 GRACE = 7 * 24 * 3600
 """Seconds that a tree stays after its last use, and a blob after it was stored, though nothing leads to it."""
 _LABEL = "sampan:"
+_MEMORY_FILE = b"/memfd:sampan-container"
 _MAX_MANIFEST = 4 << 20
 
 
@@ -289,11 +290,14 @@ def mounted() -> dict[str, int]:
     """Hex of a chain id -> pid, for what may be trees and is mounted by processes of this user on this node.
 
     An overlay's source is its label (`sampan:<container>:<chain id>`, docs/design/launch-file.md); a bind shows the path of the
-    tree as its root in the file system.
+    tree as its root in the file system. A container of intercepted calls mounts nothing: its label is in the name of the
+    memory file that each of its processes has mapped (docs/design/intercept.md).
     """
     found: dict[str, int] = {}
     seen: set[str] = set()
     for pid in own_pids():
+        for chain in _intercepted(pid):
+            found.setdefault(chain, pid)
         try:
             namespace = os.readlink(f"/proc/{pid}/ns/mnt")
             if namespace in seen:
@@ -306,6 +310,16 @@ def mounted() -> dict[str, int]:
         except OSError:
             continue
     return found
+
+
+def _intercepted(pid: int) -> list[str]:
+    """The tree of a process whose calls are intercepted."""
+    try:
+        with open(f"/proc/{pid}/maps", "rb") as stream:
+            names = [line.partition(_MEMORY_FILE)[2] for line in stream if _MEMORY_FILE in line]
+    except OSError:
+        return []
+    return [os.fsdecode(name.split(b" ")[0].strip()).rpartition(":")[2] for name in names[:1] if name.startswith(b":")]
 
 
 def _trees_in(line: str) -> list[str]:

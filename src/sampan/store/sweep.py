@@ -32,8 +32,10 @@ def leftovers(store: Store) -> int:
             if name.endswith(_LOCKED):
                 count += age > OTHER_NODE_SECONDS and _remove_unlocked(f"{base}/{name}")
             elif layout.is_left_over(name, age):
-                if _UNDECIDED in name and _given_back(store, name):
-                    continue
+                if _UNDECIDED in name:
+                    if _given_back(store, name):
+                        continue
+                    name = _sentenced(store, name)  # noqa: PLW2901 - the same thing under its new name
                 parent = os.open(base, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
                 try:
                     remove(parent, name)
@@ -63,6 +65,13 @@ def _given_back(store: Store, name: str) -> bool:
         return False
     os.rename(store.join("tmp", name), goal)
     return True
+
+
+def _sentenced(store: Store, name: str) -> str:
+    """Its new name, by which no part of it is given back if this process dies while it removes the rest."""
+    place = store.temporary(DEAD[1:])
+    os.rename(store.join("tmp", name), place)
+    return os.path.basename(place)
 
 
 def _remove_unlocked(path: str) -> bool:

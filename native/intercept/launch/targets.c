@@ -1,0 +1,185 @@
+/* Where a bind goes. Targets are resolved as the guest will see them: links are followed, `..` stops at the root.
+ *
+ * A target that does not exist is made in a root that belongs to the container. In a read-only root it is shown without being there: the first name
+ * that is missing becomes a bind itself, of the source or of a scratch directory that holds the rest, and listings of its parent get
+ * the name added (view/listing.c). */
+#include "../kernel/message.h"
+#include "../kernel/text.h"
+#include "../paths/place.h"
+#include "../threads/thread.h"
+#include "launch.h"
+
+struct wanted {
+    const char *target;  /* as it was asked for */
+    bool directory;
+    u32 mode;
+};
+
+static void inject(const char *parent, const char *name, bool directory)
+{
+    const char *rest;
+    struct stat status;
+    const struct bind *bind = bind_of(parent, &rest);
+    if (bind->descriptor < 0 || KERNEL(newfstatat, bind->descriptor, *rest ? rest : ".", &status, AT_SYMLINK_NOFOLLOW))
+        return;
+    if (making->injected_count == INJECTED_LIMIT)
+        fail(STATUS_FAILED, "more than ", number_text(INJECTED_LIMIT), " binds whose targets are missing in a read-only root", NULL);
+    making->injected[making->injected_count++] = (struct injected){
+        .device = status.dev, .inode = status.ino, .name = keep_text(name), .type = directory ? DT_DIR : DT_REG,
+    };
+}
+
+static _Noreturn void cannot_make(const char *guest, long error)
+{
+    fail(STATUS_FAILED, "cannot make the place for a bind, ", guest, ": ", error_words(error), NULL);
+}
+
+/* Makes `name` in `parent` (an O_PATH descriptor); 0, also if it is there already. */
+static long make_entry(int parent, const char *name, bool directory, u32 mode)
+{
+    long error = directory ? KERNEL(mkdirat, parent, name, mode) : KERNEL(mknodat, parent, name, S_IFREG | mode, 0);
+    return error == -EEXIST ? 0 : error;
+}
+
+static int open_child(int parent, const char *name, const char *guest)
+{
+    long fd = KERNEL(openat, parent, name, OPEN_DIRECTORY | O_NOFOLLOW, 0);
+    if (fd < 0)
+        cannot_make(guest, fd);
+    return (int)fd;
+}
+
+/* Makes the names of `missing` ("a/b/c") below a directory. */
+static void make_all(int parent, const char *missing, struct wanted wanted)
+{
+    char name[256];
+    int at = parent;
+    for (const char *next = missing; *next;) {
+        size_t length = 0;
+        while (next[length] && next[length] != '/')
+            length++;
+        if (length >= sizeof name)
+            cannot_make(wanted.target, -ENAMETOOLONG);
+        memcpy(name, next, length);
+        name[length] = 0;
+        next += length + (next[length] == '/');
+        long error = make_entry(at, name, *next || wanted.directory, *next ? 0755 : wanted.mode);
+        if (error)
+            cannot_make(wanted.target, error);
+        if (!*next)
+            break;
+        int child = open_child(at, name, wanted.target);
+        if (at != parent)
+            KERNEL(close, at);
+        at = child;
+    }
+    if (at != parent)
+        KERNEL(close, at);
+}
+
+/* In a read-only root: `missing` names below the canonical directory `parent`. */
+static void show_missing(const struct launch *launch, const char *parent, const char *missing, struct wanted wanted)
+{
+    size_t first = 0;
+    while (missing[first] && missing[first] != '/')
+        first++;
+    char *name = arena_take(first + 1), *place = arena_take(strlen(parent) + first + 2);
+    if (!name || !place)
+        cannot_make(wanted.target, -ENOMEM);
+    memcpy(name, missing, first);
+    name[first] = 0;
+    inject(parent, name, missing[first] || wanted.directory);
+    if (!missing[first])
+        return;
+    put_text(put_text(put_text(place, parent), "/"), name);
+    int scratch = scratch_directory(launch, 0755);
+    make_all(scratch, missing + first + 1, wanted);
+    add_bind(scratch, place, BIND_READ_ONLY);
+}
+
+static void make_missing(const struct launch *launch, const char *parent, const char *missing, struct wanted wanted)
+{
+    const char *rest;
+    const struct bind *bind = bind_of(parent, &rest);
+    if (bind->descriptor < 0)
+        cannot_make(wanted.target, -ENOTDIR);
+    if (bind->flags & BIND_READ_ONLY) {
+        show_missing(launch, parent, missing, wanted);
+        return;
+    }
+    long fd = open_canonical(bind->descriptor, rest);
+    if (fd < 0)
+        cannot_make(wanted.target, fd);
+    make_all((int)fd, missing, wanted);
+    KERNEL(close, fd);
+}
+
+/* The longest part of the target that exists, canonical, into `guest`; what is missing behind it. */
+static const char *existing_part(char *path, char *guest)
+{
+    size_t end = strlen(path);
+    for (;;) {
+        char cut = path[end];
+        path[end] = 0;
+        long error = canonical_directory(AT_FDCWD, *path ? path : "/", guest);
+        path[end] = cut;
+        if (!error)
+            return path + end + (cut == '/');
+        if (error != -ENOENT || !end)
+            cannot_make(path, error);
+        end = base_offset(path, end);
+        while (end && path[end - 1] == '/')
+            end--;
+    }
+}
+
+/* A copy of the target without slashes at the end. */
+static char *copy_target(const char *target)
+{
+    long error = 0;
+    char *path = take_path((u64)target, &error);
+    if (!path || path[0] != '/')
+        cannot_make(target, path ? -EINVAL : error);
+    size_t length = strlen(path);
+    while (length && path[length - 1] == '/')
+        path[--length] = 0;
+    return path;
+}
+
+void settle_target(const struct launch *launch, const char *target, char *guest, bool directory, u32 mode)
+{
+    const char *missing = existing_part(copy_target(target), guest);
+    if (!*missing)
+        return;
+    make_missing(launch, guest, missing, (struct wanted){target, directory, mode});
+    if (strlen(guest) + strlen(missing) + 2 > PATH_LIMIT)
+        cannot_make(target, -ENAMETOOLONG);
+    put_text(put_text(guest + strlen(guest), "/"), missing);
+}
+
+bool find_target(const char *target, char *guest, struct stat *status)
+{
+    const char *rest;
+    if (*existing_part(copy_target(target), guest))
+        return false;
+    const struct bind *bind = bind_of(guest, &rest);
+    if (bind->descriptor < 0)
+        return !KERNEL(newfstatat, AT_FDCWD, container_text(bind->host), status, AT_SYMLINK_NOFOLLOW);
+    return !KERNEL(newfstatat, bind->descriptor, *rest ? rest : ".", status, AT_SYMLINK_NOFOLLOW);
+}
+
+void make_link(const char *text, const char *target)
+{
+    char *guest = arena_take(PATH_LIMIT);
+    const char *rest, *missing = guest ? existing_part(copy_target(target), guest) : NULL;
+    if (!guest)
+        cannot_make(target, -ENOMEM);
+    if (!*missing)
+        return;
+    const struct bind *bind = bind_of(guest, &rest);
+    long fd = bind->flags & BIND_READ_ONLY ? -EROFS : open_canonical(bind->descriptor, rest);
+    long error = fd < 0 ? fd : KERNEL(symlinkat, text, fd, missing);
+    if (error)
+        cannot_make(target, error);
+    KERNEL(close, fd);
+}

@@ -1,0 +1,1 @@
+"""Tests of the interception engine against the namespace engine on the same tree."""
