@@ -33,6 +33,14 @@ FRONT = 6144
 ZIPPED = ["sampan.store.programs"]
 """What a start from the file needs besides the modules of tests/structure/startup.txt."""
 OLDEST, NEWEST = 9, 14
+MAIN = f"""# `python3 sampan.pyz`: the same first steps as those of the shell header.
+import sys
+
+with open(sys.argv[0], "rb") as stream:
+    front = stream.read({FRONT})
+sys.argv.insert(1, sys.argv[0])
+exec(front.partition(b"\\n#python\\n")[2])
+"""
 TIME = (1980, 1, 1, 0, 0, 0)  # the same sources make the same file, but for what compilers write
 
 
@@ -71,16 +79,24 @@ def _gather(tree: str, place: str) -> None:
         names = [line for line in stream.read().split() if line == "sampan" or line.startswith("sampan.")] + ZIPPED
     with open(os.path.join(tree, "sampan_pyz/startup.txt"), "w", encoding="ascii") as stream:
         stream.write("\n".join(names) + "\n")
-    with open(os.path.join(PARTS, "__main__.py"), encoding="ascii") as stream:
-        main = stream.read().replace("@FRONT@", str(FRONT))
     with open(os.path.join(tree, "__main__.py"), "w", encoding="ascii") as stream:
-        stream.write(main)
+        stream.write(MAIN)
     for program in hatch_build.build(os.path.join(tree, "sampan/_native")):
         with open(program, "rb") as stream:
             digest = hashlib.sha256(stream.read()).hexdigest()
         with open(program + ".sha256", "w", encoding="ascii") as stream:
             stream.write(digest + "\n")
-    pip = [_python_with_pip(place), "-m", "pip", "install", "-qq", "--no-deps", "--only-binary=:all:", "--python-version=3.9", "--no-compile"]
+    pip = [
+        _python_with_pip(place),
+        "-m",
+        "pip",
+        "install",
+        "-qq",
+        "--no-deps",
+        "--only-binary=:all:",
+        "--python-version=3.9",
+        "--no-compile",
+    ]
     subprocess.run([*pip, "--implementation=py", "--abi=none", "--platform=any", "--target", tree, *DEPENDENCIES], check=True)
     for name in os.listdir(tree):
         if name.endswith(".dist-info"):
@@ -127,7 +143,7 @@ def _bundles(tree: str, place: str, key: int, pythons: list[str]) -> list[tuple[
     for number, python in enumerate(pythons):
         file = os.path.join(place, f"bundle-{number}")
         words = [python, "-I", "-S", "-B", os.path.join(tree, "sampan_pyz/bundle.py"), tree, file, str(key), str(FRONT)]
-        done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
         if done.returncode == 0:
             found.setdefault("-".join(done.stdout.split()), file)
         elif python == sys.executable:
@@ -161,9 +177,7 @@ def _add(archive: zipfile.ZipFile, path: str, data: bytes, method: int) -> None:
 def _front(size: int, digest: str, key: int, offsets: dict[str, int]) -> bytes:
     with open(os.path.join(PARTS, "header.sh"), encoding="ascii") as stream:
         header = stream.read().replace("@FRONT@", str(FRONT))
-    table = {
-        (tag.rpartition("-")[0], bytes.fromhex(tag.rpartition("-")[2])): offset for tag, offset in offsets.items()
-    }
+    table = {(tag.rpartition("-")[0], bytes.fromhex(tag.rpartition("-")[2])): offset for tag, offset in offsets.items()}
     values = f"SIZE, DIGEST, KEY, BUNDLES = {size}, {digest!r}, {key}, {table!r}\n"
     with open(os.path.join(PARTS, "front.py"), encoding="ascii") as stream:
         lines = [line for line in stream if line.strip() and not line.strip().startswith("#")]

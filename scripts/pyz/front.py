@@ -18,7 +18,7 @@ def other(file):
         ask = [program, "-I", "-S", "-c", "import sys; sys.exit(sys.version_info < (3, 9))"]
         try:
             if subprocess.call(ask, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) == 0:
-                os.execvp(program, [program, "-I", "-S", file, *sys.argv[1:]])
+                os.execvp(program, [program, "-I", "-S", file, *sys.argv[2:]])
         except OSError:
             pass
     end(

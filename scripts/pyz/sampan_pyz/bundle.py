@@ -3,6 +3,8 @@
 usage: bundle.py DIRECTORY FILE KEY FRONT    (at build time, by each interpreter)
 """
 
+from __future__ import annotations
+
 import _imp
 import marshal
 import os
@@ -13,11 +15,18 @@ LIST = "sampan_pyz/startup.txt"
 OWN = "sampan_pyz/"
 DIGESTS = ".sha256"
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import CodeType
+    from typing import Callable
 
-def make(files, key, front, step=lambda: None):
+
+def make(files: dict[str, bytes], key: int, front: int, step: Callable[[], None] = lambda: None) -> bytes:
     """The bytes of a bundle. `files`: path below the archive -> content; `front`: how long the file's shell header is."""
     wanted = set(files[LIST].decode("ascii").split())
-    start, packages, compressed = {}, set(), {}
+    start: dict[str, CodeType] = {}
+    packages: set[str] = set()
+    compressed: dict[str, bytes] = {}
     for path in sorted(files):
         if not path.endswith(".py") or path.startswith(OWN) or path == "__main__.py":
             continue
@@ -33,7 +42,7 @@ def make(files, key, front, step=lambda: None):
         step()
     boot = compile(files[OWN + "boot.py"], "sampan.pyz/sampan_pyz/boot.py", "exec", dont_inherit=True)
     data = {path: content for path, content in files.items() if path.endswith(DIGESTS)}
-    data["front"] = front
+    data["front"] = b"%d" % front
     # The offsets count from the bundle's beginning, so they depend on how long the head is, which holds them: as many
     # digits as there are bytes in four make its length the same for every offset (marshal writes such numbers in four bytes).
     begin = 16 + len(_head(start, packages, compressed, data, boot, 1 << 24))
@@ -43,7 +52,14 @@ def make(files, key, front, step=lambda: None):
     return b"".join([_imp.source_hash(key, head), len(head).to_bytes(8, "little"), head, *compressed.values()])
 
 
-def _head(start, packages, compressed, data, boot, begin):
+def _head(
+    start: dict[str, CodeType],
+    packages: set[str],
+    compressed: dict[str, bytes],
+    data: dict[str, bytes],
+    boot: CodeType,
+    begin: int,
+) -> bytes:
     rest = {}
     for name, content in compressed.items():
         rest[name] = (begin, len(content))
@@ -51,7 +67,7 @@ def _head(start, packages, compressed, data, boot, begin):
     return marshal.dumps({"boot": boot, "start": start, "rest": rest, "packages": packages, "data": data})
 
 
-def read(directory):
+def read(directory: str) -> dict[str, bytes]:
     """The files below a directory, as `make` wants them."""
     files = {}
     for base, _, names in os.walk(directory):

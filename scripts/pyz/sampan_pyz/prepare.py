@@ -6,6 +6,8 @@ only saves work: of many first starts at once one compiles and the others wait f
 own, which nobody else can write, and whose check is right, is unmarshalled.
 """
 
+from __future__ import annotations
+
 import os
 import stat
 import sys
@@ -16,10 +18,18 @@ NOTICE_SECONDS = 1
 KEPT_SECONDS = 30 * 86400
 PREFIX = "pyz-"
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any, BinaryIO, Callable
 
-def prepared(archive, digest, head):
+    Head = Callable[[BinaryIO, int], Any]
+    Found = tuple[BinaryIO, int, Any]
+
+
+def prepared(archive: str, digest: str, head: Head) -> Found | None:
     """(stream, offset, what `head` read) of the bundle; None where none can be kept: then modules come from the zip file."""
-    name = "%s%s-%s" % (PREFIX, digest, sys.implementation.cache_tag)
+    name = f"{PREFIX}{digest}-{sys.implementation.cache_tag}"
     places = list(_places())
     for place in places:
         found = _opened(place, name, head)
@@ -42,7 +52,7 @@ def prepared(archive, digest, head):
     return None
 
 
-def _places():
+def _places() -> Iterator[str]:
     """Where a bundle may lie, the best first: the user's cache, and this node's directory as sampan itself has it."""
     cache, home = os.environ.get("XDG_CACHE_HOME", ""), os.environ.get("HOME", "")
     if not cache.startswith("/") and not home:
@@ -63,14 +73,14 @@ def _places():
     elif runtime.startswith("/") and os.path.isdir(runtime):
         yield runtime + "/sampan"
     else:
-        yield "/tmp/sampan-%d" % os.getuid()
+        yield f"/tmp/sampan-{os.getuid()}"
 
 
-def _is_own(found):
+def _is_own(found: os.stat_result) -> bool:
     return found.st_uid == os.geteuid() and not found.st_mode & 0o022
 
 
-def _opened(place, name, head):
+def _opened(place: str, name: str, head: Head) -> Found | None:
     """The bundle if it is there and right."""
     path = os.path.join(place, name)
     try:
@@ -90,7 +100,7 @@ def _opened(place, name, head):
     return None
 
 
-def _touch(path):
+def _touch(path: str) -> None:
     try:
         os.utime(path)  # so that it does not count as unused
     except OSError:
@@ -100,11 +110,11 @@ def _touch(path):
 class _Lock:
     """For `with`: waits a while for another process that makes the same; without it all still works."""
 
-    def __init__(self, path):
+    def __init__(self, path: str) -> None:
         self._path = path
-        self._descriptor = None
+        self._descriptor = -1
 
-    def __enter__(self):
+    def __enter__(self) -> None:
         import fcntl
 
         self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
@@ -117,37 +127,37 @@ class _Lock:
                 time.sleep(0.02)
             except OSError:
                 break  # no locks on this file system
-        return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         os.close(self._descriptor)
 
 
-def _compiled(archive):
+def _compiled(archive: str) -> bytes:
     from zipimport import zipimporter
 
     from sampan_pyz import bundle
 
     importer = zipimporter(archive)
     files = {}
-    for path in importer._files:
+    for path in importer._files:  # type: ignore[attr-defined]  # noqa: SLF001 - the only list there is, from 3.9 to 3.14
         if path.endswith((".py", ".txt", bundle.DIGESTS)):
             files[path] = importer.get_data(archive + "/" + path)
     front = importer.get_data(archive + "/sampan_pyz/front").split()
-    begin, said = time.monotonic(), []
+    begin = time.monotonic()
+    said: list[bool] = []
 
-    def step():
+    def step() -> None:
         if not said and time.monotonic() - begin > NOTICE_SECONDS:
             said.append(True)
-            version = sys.version_info[:2]
-            sys.stderr.write("sampan: preparing %s for Python %d.%d, once\n" % ((os.path.basename(archive),) + version))
+            version = f"{sys.version_info[0]}.{sys.version_info[1]}"
+            sys.stderr.write(f"sampan: preparing {os.path.basename(archive)} for Python {version}, once\n")
 
     return bundle.make(files, int(front[0]), int(front[1]), step)
 
 
-def _keep(place, name, data):
+def _keep(place: str, name: str, data: bytes) -> None:
     _sweep(place)
-    temporary = os.path.join(place, "%s.%d.%s.new" % (name, os.getpid(), os.urandom(4).hex()))
+    temporary = os.path.join(place, f"{name}.{os.getpid()}.{os.urandom(4).hex()}.new")
     try:
         with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as stream:
             stream.write(data)
@@ -159,7 +169,7 @@ def _keep(place, name, data):
             pass
 
 
-def _sweep(place):
+def _sweep(place: str) -> None:
     """Remove what killed processes left and what other versions of sampan.pyz have not used for a month."""
     for name in os.listdir(place):
         if name.startswith(PREFIX):

@@ -28,7 +28,7 @@ MARKS = {"ok": "ok  ", "warning": "note", "missing": "no  "}
 def main(parsed: Parsed, context: Context) -> int:
     """What is known of this machine."""
     findings = examine(context.settings)
-    show(findings, parsed.text("format"))
+    show(findings, parsed.text("format") or "")
     return 125 if any(finding.fatal and finding.state == "missing" for finding in findings) else 0
 
 

@@ -33,6 +33,6 @@ COMMAND = Command(
 
 def main(parsed: Parsed, context: Context) -> int:
     """A line a step."""
-    findings = check(context.session(), parsed.text("registry"))
-    show(findings, parsed.text("format"))
+    findings = check(context.session(), parsed.text("registry") or "")
+    show(findings, parsed.text("format") or "")
     return 1 if any(finding.fatal and finding.state == "missing" for finding in findings) else 0

@@ -17,7 +17,7 @@ import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from sampan.container import edits, root
+from sampan.container import edits
 from sampan.container.plan import plan
 from sampan.container.record import ContainerImage, Record
 from sampan.container.request import Request
@@ -28,7 +28,7 @@ from sampan.errors import HostError, NotAtRegistry, SampanError, Unauthorized
 from sampan.host.runtime_directory import runtime_directory
 from sampan.layers.decompress import means
 from sampan.oci.config import ImageConfig
-from sampan.oci.reference import parse
+from sampan.oci.reference import Reference
 from sampan.runtime import gather
 from sampan.runtime.doctor import Finding
 from sampan.runtime.remote import registry_client
@@ -142,7 +142,7 @@ def _place(session: Session) -> Iterator[str]:
         for name in ("tree", "kept", "kept/upper", "kept/work", "watched"):
             os.mkdir(f"{place}/{name}", 0o755)
         shutil.copyfile(program("sampan-run", session.settings), f"{place}/tree/check")
-        os.chmod(f"{place}/tree/check", 0o755)
+        os.chmod(f"{place}/tree/check", 0o755)  # noqa: S103 - a program
         yield place
     finally:
         with suppress(OSError):
@@ -168,7 +168,10 @@ class _Trial:
             *first,
             *_tried("read-only root", lambda: self._start("entered and left", read_only=True)),
             *_tried("kept changes", self._kept),
-            *_tried("binds", lambda: self._start("a directory of this node is seen inside", ("/bound/check", "--version"), volumes=(below,))),
+            *_tried(
+                "binds",
+                lambda: self._start("a directory of this node is seen inside", ("/bound/check", "--version"), volumes=(below,)),
+            ),
             *_tried("own processes", lambda: self._start("a pid namespace under a watcher", pid="private")),
             *_tried("isolation", lambda: self._start("own network, host name, ipc and processes", isolate=True, network="none")),
             *_tried("detached with log", self._detached),
@@ -185,7 +188,8 @@ class _Trial:
         found = self._engine.probe(self._place)
         if found.can is None or "kept-overlay" not in found.can.features:
             raise HostError("no overlay on the store's file system", "named containers keep a private copy of their image")
-        self._start("", keep="overlay", directory=f"{self._place}/kept")
+        there = _Trial(self._session, self._engine, found.can, self._place)
+        there._start("", keep="overlay", directory=f"{self._place}/kept")
         return "an overlay on the store's file system"
 
     def _detached(self) -> str:
@@ -209,8 +213,6 @@ class _Trial:
         image = ContainerImage("self-check", "", "", "sha256:" + "0" * 64, "", f"{self._place}/tree", "")
         record = Record(new_id(), image, Request("self-check", command=argv, **asked), keep=keep, directory=directory)
         decided = plan(record, ImageConfig(), edits.NONE, gather.facts(record, self._session), self._can, way)
-        if isinstance(decided.root, root.Tree) and keep == "overlay":
-            raise HostError("no overlay is possible")
         command = self._engine.command(decided)
         try:
             done = subprocess.run(
@@ -243,7 +245,7 @@ def _decoder(kind: str, by: str, advice: str) -> Finding:
 
 def _registry(name: str, session: Session) -> str:
     """Whether it answers at all; that it does not know the image asked for, or wants a password, is an answer."""
-    reference = parse(name if "/" in name else f"{name}/sampan/self-check:1")
+    reference = Reference.parse(name if "/" in name else f"{name}/sampan/self-check:1")
     with registry_client(session, f"cannot ask {name}") as client:
         try:
             client.head_manifest(reference)
