@@ -3,7 +3,7 @@
 
 usage: build_pyz.py FILE [PYTHON...]
 
-sampan, its native programs and the pure-Python dependencies go into one zip file behind a shell header (docs/adr/0011), as
+sampan, its native programs and the pure-Python dependencies go into one zip file behind a shell header (docs/adr/0007), as
 sources, and compiled for this interpreter, for every PYTHON named, and for those on PATH. On others they are compiled at the
 first start. pip is needed to build, nothing to run.
 """
@@ -143,6 +143,8 @@ def _bundles(tree: str, place: str, key: int, pythons: list[str]) -> list[tuple[
     for number, python in enumerate(pythons):
         file = os.path.join(place, f"bundle-{number}")
         words = [python, "-I", "-S", "-B", os.path.join(tree, "sampan_pyz/bundle.py"), tree, file, str(key), str(FRONT)]
+        if not shutil.which(python):
+            continue
         done = subprocess.run(words, capture_output=True, text=True, check=False)
         if done.returncode == 0:
             found.setdefault("-".join(done.stdout.split()), file)

@@ -9,16 +9,17 @@ def end(sentence, hint):
 
 
 def other(file):
-    # This Python is too old. Another one may be on PATH; it is asked, since a name may be a wrapper around nothing.
+    # This Python is too old (or Python 2). Another one may be on PATH; it is asked, since a name may be a wrapper around nothing.
     import os
     import subprocess
 
+    nothing = open(os.devnull, "w")
     for minor in range(14, 8, -1):
         program = "python3.%d" % minor
         ask = [program, "-I", "-S", "-c", "import sys; sys.exit(sys.version_info < (3, 9))"]
         try:
-            if subprocess.call(ask, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) == 0:
-                os.execvp(program, [program, "-I", "-S", file, *sys.argv[2:]])
+            if subprocess.call(ask, stdout=nothing, stderr=nothing) == 0:
+                os.execvp(program, [program, "-I", "-S", file] + sys.argv[2:])
         except OSError:
             pass
     end(

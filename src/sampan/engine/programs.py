@@ -47,14 +47,13 @@ def _placed(name: str, digest: str, store: Store, settings: Settings) -> str:
     """A copy in the store, or in the first place that lets it be executed; one that is there already is taken first."""
     from sampan.store import programs
 
-    places = [store, *_others(settings)]
-    for place in places:
+    for place in _places(store, settings, make=False):
         found = programs.find(place, digest, name)
         if found is not None and os.access(found, os.X_OK):
             return found
     data = native.read(name)
     reasons = []
-    for place in places:
+    for place in _places(store, settings, make=True):
         try:
             path = programs.install_bytes(place, data, name)
         except SampanError as error:
@@ -62,25 +61,24 @@ def _placed(name: str, digest: str, store: Store, settings: Settings) -> str:
         else:
             if os.access(path, os.X_OK):
                 return path
-            reasons.append(f"{place.path}: programs cannot be executed there (mounted noexec)")
+            reasons.append(f"programs cannot be executed in {place.path} (mounted noexec)")
     raise ProgramMissing(
         f"there is no place for the program {name}: {'; '.join(reasons)}",
         "set SAMPAN_RUNTIME_DIR to a directory on a file system that lets programs be executed",
     )
 
 
-def _others(settings: Settings) -> Iterator[Store]:
-    """This node's directories of the user alone."""
+def _places(store: Store, settings: Settings, *, make: bool) -> Iterator[Store]:
+    """The store, then this node's directories of the user alone; with `make` they are made as they are come to."""
     from sampan.host.runtime_directory import runtime_directory
     from sampan.store.layout import Store
 
+    yield store
     own = f"sampan-{os.getuid()}"
-    tried = set()
-    for stated in (settings.text("runtime_dir"), "", f"/tmp/{own}", f"/var/tmp/{own}", f"/dev/shm/{own}"):  # noqa: S108
-        try:
-            path = runtime_directory(stated)
-        except SampanError:
-            continue  # not there on this node, or somebody else's
-        if path not in tried:
-            tried.add(path)
-            yield Store(os.path.join(path, "store"))
+    first = settings.text("runtime_dir")
+    for stated in (first, f"/tmp/{own}", f"/var/tmp/{own}", f"/dev/shm/{own}"):  # noqa: S108
+        if make or stated == first or os.path.isdir(stated):
+            try:
+                yield Store(os.path.join(runtime_directory(stated), "store"))
+            except SampanError:
+                continue  # not possible on this node, or somebody else's

@@ -163,14 +163,18 @@ class _Trial:
         first = _tried("run", self._run, fatal=True)
         if first[0].state != "ok":
             return first
-        below = f"{self._place}/tree:/bound:ro"
+        # From where programs can be executed, which the place beside the images need not be.
+        launcher = program("sampan-run", self._session.settings)
+        below = f"{os.path.dirname(launcher)}:/bound:ro"
         return [
             *first,
             *_tried("read-only root", lambda: self._start("entered and left", read_only=True)),
             *_tried("kept changes", self._kept),
             *_tried(
                 "binds",
-                lambda: self._start("a directory of this node is seen inside", ("/bound/check", "--version"), volumes=(below,)),
+                lambda: self._start(
+                    "a directory of this node is seen inside", ("/bound/sampan-run", "--version"), volumes=(below,)
+                ),
             ),
             *_tried("own processes", lambda: self._start("a pid namespace under a watcher", pid="private")),
             *_tried("isolation", lambda: self._start("own network, host name, ipc and processes", isolate=True, network="none")),
