@@ -168,7 +168,7 @@ class _Trial:
         below = f"{os.path.dirname(launcher)}:/bound:ro"
         return [
             *first,
-            *_tried("read-only root", lambda: self._start("entered and left", read_only=True)),
+            *_tried("read-only root", self._read_only),
             *_tried("kept changes", self._kept),
             *_tried(
                 "binds",
@@ -186,6 +186,13 @@ class _Trial:
         self._start("")
         changes = "an overlay, changes in memory" if overlay else "read-only, no overlay here"
         return f"a root of its own by the engine {self._engine.name}: {changes}"
+
+    def _read_only(self) -> str:
+        try:
+            return self._start("entered and left", read_only=True)
+        except HostError as error:
+            error.hint = "leave --read-only out, or set SAMPAN_HOME to a directory on another file system"
+            raise
 
     def _kept(self) -> str:
         """An overlay beside the images, where it is not what the node's memory can that counts."""
