@@ -1,7 +1,7 @@
 # Two of these do all the set-up on a fresh Debian machine: `make demo` and `make test`.
 SHELL = /bin/sh
 PYTHON ?= /usr/bin/python3
-.PHONY: demo test test-peers check native pyz bench fuzz rig clean
+.PHONY: demo test test-peers check native pyz docs man bench fuzz rig clean
 
 demo:            ## install what is missing, run the main job on an embedded image (or IMAGE=..., from its registry)
 	@scripts/demo.sh $(IMAGE)
@@ -20,6 +20,12 @@ native:          ## compile the native programs into build/native
 
 pyz:             ## build/sampan.pyz: one file that runs on a node with nothing but Python
 	$(PYTHON) scripts/build_pyz.py build/sampan.pyz
+
+docs:            ## build/docs, the pages of docs/; needs sphinx, myst-parser and furo (pip install '.[docs]')
+	$(PYTHON) -m sphinx -q -W --keep-going -E -d build/docs-trees docs build/docs
+
+man:             ## build/share: man pages and completion scripts, from the option tables
+	$(PYTHON) hatch_build.py --share build/share
 
 bench:           ## the measurements of docs/benchmarks.md, against real peers
 	@scripts/bench.sh

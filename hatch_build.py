@@ -1,7 +1,9 @@
 """Build hook: compiles `native/` with nothing but a C compiler and puts the programs into the wheel.
 
-Without a compiler the package installs all the same; `sampan doctor` then says what is missing. Run as a program,
-`python3 hatch_build.py DIR`, it compiles into DIR: the Makefile and the tests use that.
+Without a compiler the package installs all the same; `sampan doctor` then says what is missing. Man pages and
+completion scripts are written from the option tables and go where man and the shells look, below share/. Run as a
+program, `python3 hatch_build.py DIR`, it compiles into DIR: the Makefile and the tests use that; with `--share` in
+front it writes what goes below share/.
 """
 
 from __future__ import annotations
@@ -76,6 +78,35 @@ def build(directory: str, extra: tuple[str, ...] = ("-Os", "-s", "-static")) -> 
     return made
 
 
+def share(directory: str) -> dict[str, str]:
+    """Write man pages and completion scripts into `directory`; each path made -> its place in an installation."""
+    sys.path.insert(0, os.path.join(ROOT, "src"))
+    try:
+        from sampan import settings
+        from sampan.cli.tables import commands
+        from sampan.terminal import manpage
+        from sampan.terminal.completion import SCRIPTS
+    finally:
+        sys.path.pop(0)
+    groups = commands()
+    every = [command for _, here in groups for command in here]
+    names = [command.words for command in every]
+    pages = {manpage.file_name(one.words): manpage.render(one, names, settings.BY_NAME, version()) for one in every}
+    pages["sampan.1"] = manpage.overview(groups, settings.TABLE, version())
+    texts = {f"share/man/man1/{name}": text for name, text in pages.items()}
+    texts["share/bash-completion/completions/sampan"] = SCRIPTS["bash"]
+    texts["share/zsh/site-functions/_sampan"] = SCRIPTS["zsh"]
+    texts["share/fish/vendor_completions.d/sampan.fish"] = SCRIPTS["fish"]
+    made = {}
+    for place, text in texts.items():
+        path = os.path.join(directory, place)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "w", encoding="utf-8") as stream:
+            stream.write(text)
+        made[path] = place
+    return made
+
+
 try:
     from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 except ImportError:  # run as a program
@@ -83,12 +114,14 @@ except ImportError:  # run as a program
 else:
 
     class NativeHook(BuildHookInterface):  # type: ignore[type-arg,misc]
-        """Adds `sampan/_native/*` to the wheel and marks it for this platform."""
+        """Adds `sampan/_native/*` and share/ to the wheel and marks it for this platform."""
 
         def initialize(self, version: str, build_data: dict[str, object]) -> None:
             """Called by hatchling before the wheel is put together."""
             if self.target_name != "wheel" or version == "editable":
                 return
+            # The configuration's own table: build_data has one only since hatchling 1.28, which Python 3.9 cannot have.
+            self.build_config.shared_data.update(share(os.path.join(self.directory, "share")))
             programs = build(os.path.join(self.directory, "native"))
             if not programs:
                 print("no C compiler: sampan is built without its native programs", file=sys.stderr)
@@ -99,6 +132,6 @@ else:
 
 
 if __name__ == "__main__":
-    made = build(sys.argv[1])
+    made = list(share(sys.argv[2])) if sys.argv[1] == "--share" else build(sys.argv[1])
     print("\n".join(made) or "no C compiler found")
     sys.exit(0 if made else 1)

@@ -6,7 +6,7 @@ make_base
 say "== set-up"
 stage "packages: base" packages base python3 python3-venv gcc libc6-dev musl-tools procps util-linux uidmap
 stage "packages: registries" packages registry docker-registry skopeo umoci apache2-utils openssl
-stage "packages: peers and tools" packages peers podman buildah bzip2 busybox-static mmdebstrap libarchive-tools mtree-netbsd zstd xz-utils valgrind strace
+stage "packages: peers and tools" packages peers podman buildah bzip2 busybox-static mmdebstrap libarchive-tools mtree-netbsd zstd xz-utils valgrind strace zsh fish groff man-db
 services() {
     # Without a cluster of its own: the tests only want the programs.
     if [ "$(id -u)" = 0 ] && [ ! -e /etc/postgresql-common/createcluster.conf ]; then
@@ -29,7 +29,7 @@ stage "sampan" product
 CHECKS="$BASE/venv-checks"
 checks() {
     [ -x "$CHECKS/bin/pip" ] || $PY -m venv "$CHECKS"
-    wanted="ruff mypy import-linter pytest pytest-xdist hypothesis hatchling isal backports.zstd cryptography"
+    wanted="ruff mypy import-linter pytest pytest-xdist hypothesis hatchling isal backports.zstd cryptography sphinx myst-parser furo"
     [ "$(cat "$BASE/checks" 2>/dev/null)" = "$wanted" ] || { "$CHECKS/bin/pip" install -qq $wanted && echo "$wanted" >"$BASE/checks"; }
     [ "$(cat "$BASE/checks-product" 2>/dev/null)" = "$(cat "$BASE/product")" ] || {
         "$CHECKS/bin/pip" install -qq --force-reinstall --no-deps "$BASE"/wheel/sampan-*.whl

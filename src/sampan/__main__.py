@@ -63,6 +63,8 @@ def _command(words: list[str], level: int) -> int:
     from sampan.options.parse import HelpRequested, parse
 
     module = __import__(found[0], fromlist=["COMMAND"])
+    if hasattr(module, "VERBS") and words[1:2] and words[1] in ("-h", "--help"):
+        return _help_of_noun(words[0], found[1], module.VERBS)
     command, run, rest = (
         _verb(words[0], module.VERBS, words[1:]) if hasattr(module, "VERBS") else (module.COMMAND, module.main, words[1:])
     )
@@ -89,17 +91,30 @@ def _verb(noun: str, verbs: dict[str, tuple[Command, Main]], words: list[str]) -
     from sampan.options.parse import nearest
 
     known = ", ".join(verbs)
-    if not words or words[0] in ("-h", "--help"):
-        raise UsageError(f"`sampan {noun}` needs a verb: {known}", f"see `sampan {noun} {next(iter(verbs))} --help`")
+    if not words:
+        raise UsageError(f"`sampan {noun}` needs a verb: {known}", f"see `sampan {noun} --help`")
     near = nearest(words[0], verbs)
     raise UsageError(
         f"`sampan {noun}` has no verb {words[0]!r}", f"did you mean `sampan {noun} {near}`?" if near else f"it has {known}"
     )
 
 
+def _help_of_noun(noun: str, summary: str, verbs: dict[str, tuple[Command, Main]]) -> int:
+    from sampan.terminal.help import verbs as render
+    from sampan.terminal.output import result
+
+    # The summary of a noun names its verbs for the overview; here they follow one by one.
+    result(render(noun, summary.partition(":")[0], [(name, command.summary) for name, (command, _) in verbs.items()]))
+    return 0
+
+
 def _help(words: list[str]) -> int:
-    if words and find(words[0]):
-        return main([words[0], "--help"])
+    found = find(words[0]) if words else None
+    if words and found is None and words[0] not in ("-h", "--help"):
+        raise _unknown(words[0])
+    if found is not None:
+        noun = hasattr(__import__(found[0], fromlist=["COMMAND"]), "VERBS")
+        return _command([*words[: 2 if noun else 1], "--help"], 1)
     from sampan.terminal.help import overview
     from sampan.terminal.output import result
 

@@ -188,6 +188,21 @@ def test_running_ones_are_read_and_copied_too(box):
     box.good("rmi", "live:1")
 
 
+def test_without_namespaces_owners_go_along_too(stocked):
+    """The engine `intercept` has a private copy and a table of owners."""
+    if "intercept" not in stocked.good("doctor").text or stocked("run", "--engine", "intercept", stocked.image, "true").status:
+        pytest.skip("the engine intercept does not run here")
+    script = "mkdir /d; touch /d/x; chown 33:44 /d/x; chmod 4755 /d/x"
+    stocked.good("run", "--engine", "intercept", "--root", "--name", "imitated", stocked.image, "sh", "-c", script)
+    assert {"A /d", "A /d/x"} <= set(stocked.good("diff", "imitated").lines)
+    stocked.good("commit", "imitated", "imitated:1")
+    for name in ("imitated", "imitated:1"):
+        assert members(stocked.good("export", name).out)["d/x"][1:4] == (0o4755, 33, 44)
+    stocked.good("cp", "imitated:/d/x", "imitated.x")
+    stocked.good("rm", "imitated")
+    stocked.good("rmi", "imitated:1")
+
+
 # cp
 
 

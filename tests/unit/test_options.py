@@ -61,7 +61,8 @@ def test_optional_values_never_take_the_next_word():
     ("words", "sentence", "hint"),
     [
         (["--netwrk=none", "i"], "has no option --netwrk", "did you mean --network?"),
-        (["--network=bridge", "i"], "--network cannot be 'bridge'", "host, none"),
+        (["--network=bridge", "i"], "--network cannot be 'bridge'", "it is one of host, none"),
+        (["--network=hots", "i"], "--network cannot be 'hots'", "did you mean host? it is one of host, none"),
         (["-w"], "-w of `sampan run` needs a value", "sampan run --help"),
         ([], "needs IMAGE", "sampan run --help"),
         (["--rm=maybe", "i"], "is on or off", "--rm=false"),

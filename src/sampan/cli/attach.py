@@ -18,6 +18,7 @@ COMMAND = Command(
     (Option("--no-stdin", FLAG, "look on only"),),
     (Argument("CONTAINER", "1", "a name or an id"),),
     description="Ctrl-P Ctrl-Q leaves it running. The exit status is the container's, if it ends meanwhile.",
+    examples=(("sampan attach work", "see it and type into it"), ("sampan attach --no-stdin work", "see it only")),
 )
 
 

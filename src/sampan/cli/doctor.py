@@ -21,6 +21,7 @@ COMMAND = Command(
         "Describes the machine: each engine and what it can and cannot do, other architectures, formats of layers. Exit status 0 if "
         "containers can be run here, 125 otherwise. `sampan self-check` tries the steps of a start one by one, for jobs."
     ),
+    examples=(("sampan doctor", "the first thing to ask on a new machine"),),
 )
 MARKS = {"ok": "ok  ", "warning": "note", "missing": "no  "}
 

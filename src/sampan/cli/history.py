@@ -22,6 +22,7 @@ COMMAND = Command(
     ),
     (Argument("IMAGE", "1", "a reference or an id"),),
     description="The size is that of a step's layer as it is stored.",
+    examples=(("sampan history --no-trunc debian:12", "with the whole commands"),),
 )
 _MAX_COMMAND = 45
 

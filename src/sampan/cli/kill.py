@@ -15,9 +15,13 @@ if TYPE_CHECKING:
 COMMAND = Command(
     "kill",
     "send a signal to containers",
-    (Option("-s --signal", VALUE, "the signal", "SIGNAL", default="KILL"),),
+    (Option("-s --signal", VALUE, "the signal (default: KILL)", "SIGNAL", default="KILL"),),
     (Argument("CONTAINER", "+", "names or ids"),),
     description="SIGKILL ends every process of the container; another signal goes to its payload.",
+    examples=(
+        ("sampan kill web", "end it at once"),
+        ("sampan kill -s HUP web", "what many servers take as: read the configuration again"),
+    ),
 )
 
 

@@ -18,6 +18,7 @@ COMMAND = Command(
     (AUTHFILE,),
     (Argument("REGISTRY", "?", "HOST[:PORT][/PATH], Docker Hub by default"),),
     description="It is taken out of the file into which `sampan login` writes. Where another program's file has one too, that is said.",
+    examples=(("sampan logout quay.io", "after `sampan login quay.io`"),),
 )
 
 

@@ -28,6 +28,11 @@ COMMAND = Command(
     ),
     (Argument("CONTAINER", "1", "a name or an id"),),
     description="Its standard output goes to standard output, its standard error to standard error.",
+    examples=(
+        ("sampan logs -n 20 web", "the last lines"),
+        ("sampan logs -f --since 10m web", "of the last ten minutes, and what comes"),
+        ("sampan logs web 2>/dev/null", "without what went to its standard error"),
+    ),
 )
 
 

@@ -13,7 +13,11 @@ if TYPE_CHECKING:
     from sampan.options.table import Parsed
 
 COMMAND = Command(
-    "pause", "stop every process of containers, until `sampan unpause`", (), (Argument("CONTAINER", "+", "names or ids"),)
+    "pause",
+    "stop every process of containers, until `sampan unpause`",
+    (),
+    (Argument("CONTAINER", "+", "names or ids"),),
+    examples=(("sampan pause work", "leave the processors to others for a while"),),
 )
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sampan.errors import UsageError
+from sampan.errors import BadReference, UsageError
+from sampan.oci.reference import Reference
 from sampan.options.table import FLAG, LIST, VALUE, Command, Option
 from sampan.runtime import ps
 from sampan.terminal import output
@@ -86,5 +87,10 @@ def _command(entry: Entry, *, in_full: bool) -> str:
 
 
 def _image(reference: str) -> str:
-    """An image without a name is shown by its id."""
-    return output.short(reference) if reference.startswith("sha256:") else reference
+    """As `sampan images` writes it; an image without a name is shown by its id."""
+    if reference.startswith("sha256:"):
+        return output.short(reference)
+    try:
+        return Reference.parse(reference).familiar
+    except BadReference:
+        return reference  # of an environment that anybody may have written

@@ -16,6 +16,7 @@ COMMAND = Command(
     "give a container another name",
     (),
     (Argument("CONTAINER", "1", "a name or an id"), Argument("NAME", "1", "the new name")),
+    examples=(("sampan rename work work-2025", "keep it under another name"),),
 )
 
 

@@ -20,6 +20,7 @@ COMMAND = Command(
     "stop containers and start them again in the background",
     (Option("-t --time", VALUE, "seconds until SIGKILL (default: what it was made with, else 10)", "SECONDS"),),
     (Argument("CONTAINER", "+", "names or ids"),),
+    examples=(("sampan restart web", "after a change of its configuration"),),
 )
 
 

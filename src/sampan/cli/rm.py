@@ -16,9 +16,13 @@ if TYPE_CHECKING:
 COMMAND = Command(
     "rm",
     "remove containers and what they changed",
-    (Option("-f --force", FLAG, "also one whose record is damaged; a missing one is no failure"),),
+    (Option("-f --force", FLAG, "end it first if it runs; also one whose record is damaged; a missing one is no failure"),),
     (Argument("CONTAINER", "+", "names or ids"),),
-    description="A container that runs is not removed. The image stays.",
+    description="A container that runs is not removed unless -f is given. The image stays.",
+    examples=(
+        ("sampan rm work", "with what it has changed"),
+        ("sampan rm $(sampan ps -aq --filter status=exited)", "all that have ended"),
+    ),
 )
 
 

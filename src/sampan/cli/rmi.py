@@ -22,6 +22,7 @@ COMMAND = Command(
         "By a name this name goes; with the last name the unpacked tree and the blobs go too unless another image, a container, a launch "
         "file or a running program needs them."
     ),
+    examples=(("sampan rmi debian:12", "by a name"), ("sampan rmi -f 1b2c3d", "by the beginning of its id, with all its names")),
 )
 
 

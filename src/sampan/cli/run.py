@@ -39,7 +39,7 @@ def main(parsed: Parsed, context: Context) -> int:
     session = context.session(parsed)
     request = from_options(parsed)
     name, when, detach, remove = parsed.text("name"), parsed.text("pull") or "missing", parsed.flag("detach"), parsed.flag("rm")
-    scratch = request.scratch and not name
+    scratch = (request.scratch or request.subids) and not name
     if parsed.text("stage") and name and not remove:
         raise UsageError("--stage is for runs that keep nothing", "leave --name away, or add --rm")
     if parsed.flag("dry_run") or not (name or detach or scratch):

@@ -25,6 +25,10 @@ COMMAND = Command(
         Option("--format", VALUE, "`table` or `json`", "FORMAT", ("table", "json"), "table"),
     ),
     (Argument("CONTAINER", "*", "names or ids; default: all that run"),),
+    examples=(
+        ("sampan stats", "a table a second, of all"),
+        ("sampan stats --no-stream --format json web", "once, for a program"),
+    ),
 )
 
 

@@ -18,6 +18,8 @@ COMMAND = Command(
     "ask containers to end, and end them after a while",
     (Option("-t --time", VALUE, "seconds until SIGKILL (default: what it was made with, else 10)", "SECONDS"),),
     (Argument("CONTAINER", "+", "names or ids"),),
+    description="It gets its stop signal (--stop-signal, else the image's, else SIGTERM), and SIGKILL when the time is over.",
+    examples=(("sampan stop web", "end it"), ("sampan stop -t 60 db", "with a minute to finish")),
 )
 
 

@@ -16,7 +16,13 @@ if TYPE_CHECKING:
     from sampan.options.table import Parsed
 
 FORMAT = Option("--format", VALUE, "`table` or `json`", "FORMAT", ("table", "json"), "table")
-DU = Command("store du", "how much disk the store takes", (FORMAT,))
+DU = Command(
+    "store du",
+    "how much disk the store takes",
+    (FORMAT,),
+    description="Files that several images share are counted once.",
+    examples=(("sampan store du", "by part"),),
+)
 FSCK = Command(
     "store fsck",
     "check the store, and name every damage",
@@ -27,6 +33,10 @@ FSCK = Command(
     description=(
         "Without --repair nothing is changed. A damaged image is unpacked again from its layers; where they are gone, it is removed, unless "
         "a container or a launch file needs it. Exit status 0 if nothing is damaged, or all was repaired; 125 otherwise."
+    ),
+    examples=(
+        ("sampan store fsck", "a quick look"),
+        ("sampan store fsck --contents --repair", "read everything, mend what can be"),
     ),
 )
 GC = Command(

@@ -13,7 +13,14 @@ if TYPE_CHECKING:
     from sampan.cli.context import Context
     from sampan.options.table import Parsed
 
-COMMAND = Command("top", "list the processes of a container", (), (Argument("CONTAINER", "1", "a name or an id"),))
+COMMAND = Command(
+    "top",
+    "list the processes of a container",
+    (),
+    (Argument("CONTAINER", "1", "a name or an id"),),
+    description="The numbers are those that this machine knows the processes by.",
+    examples=(("sampan top web", "what runs in it"),),
+)
 
 
 def main(parsed: Parsed, context: Context) -> int:

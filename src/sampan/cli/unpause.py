@@ -12,7 +12,13 @@ if TYPE_CHECKING:
     from sampan.cli.context import Context
     from sampan.options.table import Parsed
 
-COMMAND = Command("unpause", "let paused containers go on", (), (Argument("CONTAINER", "+", "names or ids"),))
+COMMAND = Command(
+    "unpause",
+    "let paused containers go on",
+    (),
+    (Argument("CONTAINER", "+", "names or ids"),),
+    examples=(("sampan unpause work", "after `sampan pause work`"),),
+)
 
 
 def main(parsed: Parsed, context: Context) -> int:

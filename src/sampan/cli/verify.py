@@ -19,6 +19,7 @@ COMMAND = Command(
     (),
     (Argument("IMAGE", "+", "references or ids"),),
     description="Every blob and every file of the unpacked tree is hashed. Exit status 125 if something is damaged; each damage is a line.",
+    examples=(("sampan verify debian:12", "after trouble with a disk, say"),),
 )
 
 

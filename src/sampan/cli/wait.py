@@ -13,7 +13,11 @@ if TYPE_CHECKING:
     from sampan.options.table import Parsed
 
 COMMAND = Command(
-    "wait", "wait until containers have ended, and print their exit status", (), (Argument("CONTAINER", "+", "names or ids"),)
+    "wait",
+    "wait until containers have ended, and print their exit status",
+    (),
+    (Argument("CONTAINER", "+", "names or ids"),),
+    examples=(("sampan wait job1 job2", "a number a line, in this order"),),
 )
 
 

@@ -26,6 +26,8 @@ FEATURES = {
     "bounded-tmpfs": "bound what an empty directory may hold",
     "other-user": "be another user inside",
     "root-user": "be root inside",
+    "several-users": "have several real users inside",
+    "noted-owners": "note owners that one id cannot have",
     "own-network": "cut off the network",
     "own-hostname": "have a host name of its own",
     "own-ipc": "have System V IPC and message queues of its own",
@@ -89,6 +91,7 @@ def asks_of(record: Record) -> tuple[Ask, ...]:
     wanted = (
         (request.root, "root-user", "--root"),
         (request.user is not None, "other-user", "--user"),
+        (request.subids, "several-users", "--subids"),
         (request.network == "none", "own-network", "--network none"),
         (request.hostname is not None or request.uts == "private", "own-hostname", "--hostname"),
         (request.ipc == "private" or (request.isolate and request.ipc is None), "own-ipc", "--ipc private"),

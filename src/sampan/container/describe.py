@@ -31,6 +31,7 @@ def describe(plan: Plan, *, namespaces: bool = True) -> list[str]:
     lines += [f"processors  {plan.cpus}"] if plan.cpus else []
     lines += [f"cgroup      {plan.cgroup}"] if plan.cgroup else []
     lines += [f"foreign     by {plan.binfmt.interpreter}"] if plan.binfmt else []
+    lines += [f"ids         {sum(line[2] for line in plan.several[0].uids)} users inside"] if plan.several is not None else []
     lines += [f"owners      noted in {plan.owners[0] or 'memory'}"] if plan.owners is not None else []
     lines += [f"stays       {_stay_words(plan.stay)}"] if plan.stay else []
     lines += [f"options     {' '.join(plan.engine_options)}"] if plan.engine_options else []

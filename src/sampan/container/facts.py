@@ -24,6 +24,7 @@ class Facts:
         "group",
         "hosts",
         "images",
+        "map_tools",
         "memory",
         "owners",
         "passwd",
@@ -46,6 +47,7 @@ class Facts:
         terminal: bool = False,
         owners: tuple[str, str] | None = None,
         apt: bool = False,
+        map_tools: tuple[str, str] | None = None,
     ) -> None:
         self.account = account  # who calls
         self.directory = directory  # the caller's directory
@@ -58,5 +60,6 @@ class Facts:
         self.foreign = foreign  # how the image's architecture is run, where this machine does not run it by itself
         self.memory = memory  # bytes that changes in memory may take at most
         self.owners = owners  # (journal of noted owners, file of the image's), each may be empty; None: the payload is never root
+        self.map_tools = map_tools  # newuidmap and newgidmap, where the container has several ids
         self.apt = apt  # whether the image has apt, which would become another user
         self.terminal = terminal  # whether standard input is a terminal

@@ -35,6 +35,19 @@ def single(inside: tuple[int, int], outside: tuple[int, int]) -> IdMaps:
     return IdMaps(((inside[0], outside[0], 1),), ((inside[1], outside[1], 1),))
 
 
+def several(own: tuple[int, int], uids: tuple[tuple[int, int], ...], gids: tuple[tuple[int, int], ...]) -> IdMaps:
+    """Root inside is the caller; the ids from 1 on are those of the ranges (first, count)."""
+    return IdMaps(_joined(own[0], uids), _joined(own[1], gids))
+
+
+def _joined(own: int, ranges: tuple[tuple[int, int], ...]) -> tuple[Line, ...]:
+    lines, inside = [(0, own, 1)], 1
+    for first, count in ranges[: MAX_LINES - 1]:
+        lines.append((inside, first, count))
+        inside += count
+    return tuple(lines)
+
+
 def from_document(document: object, what: str) -> IdMaps:
     """The maps in a record. Raises `CorruptRecord`."""
     if not isinstance(document, dict):
@@ -55,11 +68,3 @@ def _lines(value: object, what: str) -> tuple[Line, ...]:
 
 def _corrupt(what: str) -> CorruptRecord:
     return CorruptRecord(f"{what} is damaged: ids is no map of ids", "`sampan rm -f` removes the container")
-
-
-def ids_in(lines: tuple[Line, ...], id: int) -> int | None:
-    """What the id inside is outside; `None` if it is not mapped."""
-    for inside, outside, count in lines:
-        if inside <= id < inside + count:
-            return outside + id - inside
-    return None

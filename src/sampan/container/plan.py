@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sampan.container.asks import Can
     from sampan.container.edits import Edits
     from sampan.container.facts import Facts
+    from sampan.container.ids import IdMaps
     from sampan.container.record import Record
     from sampan.container.request import Request
     from sampan.container.stay import Stay, Way
@@ -40,7 +41,7 @@ class Plan:
 
     __slots__ = (
         "args", "binfmt", "cgroup", "cpus", "default_arguments", "directory", "engine_options", "environment", "fallback", "hostname", "id",
-        "identity", "image", "in_front", "label", "limits", "mounts", "namespaces", "owner", "owners", "root", "stay", "touch", "warnings",
+        "identity", "image", "in_front", "label", "limits", "mounts", "namespaces", "owner", "owners", "root", "several", "stay", "touch", "warnings",
     )  # fmt: skip
 
     def __init__(self, **fields: object) -> None:
@@ -63,6 +64,8 @@ class Plan:
         self.cpus: str = fields["cpus"]  # type: ignore[assignment]
         self.cgroup: str = fields["cgroup"]  # type: ignore[assignment]
         self.owners: tuple[str, str] | None = fields["owners"]  # type: ignore[assignment]
+        # The maps of several ids, the groups of the user, and newuidmap and newgidmap; None: there is one id.
+        self.several: tuple[IdMaps, tuple[int, ...], tuple[str, str]] | None = fields["several"]  # type: ignore[assignment]
         self.stay: Stay | None = fields["stay"]  # type: ignore[assignment]
         self.engine_options: tuple[str, ...] = fields["engine_options"]  # type: ignore[assignment]
         self.args: tuple[str, ...] = fields["args"]  # type: ignore[assignment]
@@ -92,9 +95,8 @@ def plan(record: Record, config: ImageConfig, edits: Edits, facts: Facts, can: C
     warnings = check((*asks_of(record), *edits.asks), can)
     place, fallback = _root(record, facts, can)
     everything = [*mounts_of(request, identity, facts, _hostname(record)), *edits.mounts]
-    owners = facts.owners if identity.uid == 0 else None
-    if owners is not None and facts.apt:
-        everything.append(File(APT_FILE, APT_TEXT))
+    owners = facts.owners if identity.uid == 0 and "noted-owners" in can.features else None
+    everything += [File(APT_FILE, APT_TEXT)] if owners is not None and facts.apt else []
     if isinstance(place, root.Tree) and not request.read_only:
         everything += [Tmpfs(target) for target in fallback if not any(covers(m.target, target) for m in everything)]
         warnings.append(
@@ -135,12 +137,19 @@ def plan(record: Record, config: ImageConfig, edits: Edits, facts: Facts, can: C
         binfmt=binfmt,
         in_front=in_front,
         owners=owners,
+        several=_several(record, identity, facts),
         stay=stay_of(record, config, way, bounded=bool(cgroup)),
         engine_options=_engine_options(request, can),
         args=argv,
         default_arguments=default_arguments,
         warnings=(*warnings, *bound_warnings),
     )
+
+
+def _several(record: Record, identity: users.Identity, facts: Facts) -> tuple[IdMaps, tuple[int, ...], tuple[str, str]] | None:
+    if record.ids is None or facts.map_tools is None:
+        return None
+    return record.ids, users.groups_of(identity, facts.group), facts.map_tools
 
 
 def _in_front(foreign: Foreign, words: tuple[str, ...]) -> tuple[str, ...]:

@@ -23,6 +23,7 @@ KEEP_OPTIONS = (
     Option("-w --workdir", VALUE, "directory to start in; made if it is missing", "DIR"),
     # Who and what
     Option("--root", FLAG, "be root inside, mapped to yourself; owners that are set are noted"),
+    Option("--subids", FLAG, "several real users inside, by the ranges of /etc/subuid, on a private copy; root unless -u says another"),
     Option("-u --user", VALUE, "be this user of the image, mapped to yourself", "USER[:GROUP]"),
     Option("--userns", VALUE, "accepted: your ids are kept unless --root or --user say otherwise", "keep-id|host", ("keep-id", "host")),
     Option("--entrypoint", VALUE, "replace the image's entry point; empty: use none", "PROGRAM"),
@@ -42,9 +43,9 @@ KEEP_OPTIONS = (
     Option("--x11", FLAG, "show windows on your display"),
     Option("--ssh-agent", FLAG, "use your ssh agent"),
     # Bounds
-    Option("-m --memory", VALUE, "at most so much memory", "SIZE"),
+    Option("-m --memory", VALUE, "at most so much memory, as 512m or 4g", "SIZE"),
     Option("--cpus", VALUE, "at most so many processors' time", "NUMBER"),
-    Option("--limit-mode", VALUE, "what to do where no cgroup can bound it", "must|advisory", ("must", "advisory")),
+    Option("--limit-mode", VALUE, "where no cgroup can bound it: refuse (must, the default) or only warn", "must|advisory", ("must", "advisory")),
     Option("--cpuset-cpus", VALUE, "only these processors", "LIST"),
     Option("--ulimit", LIST, "a limit of setrlimit", "NAME=SOFT[:HARD]"),
     Option("--timeout", VALUE, "end it after so many seconds, with exit status 124", "SECONDS"),
@@ -66,19 +67,22 @@ KEEP_OPTIONS = (
 )  # fmt: skip
 # Of Docker's options those that cannot be honoured: a lie about them would be worse than a refusal.
 REFUSED_OPTIONS = (
-    Option("--group-add", LIST, "refused: one id map has one group; `--subids` is for several", "GROUP"),
+    Option("--group-add", LIST, "refused: with one id mapped there is one group", "GROUP"),
+    Option("-p --publish", LIST, "refused: the network is the host's, so a port that is opened inside is open outside", "PORTS"),
     Option(
         "--restart", VALUE, "refused: without a daemon nobody would restart it; a batch system or systemd --user can", "POLICY"
     ),
 )
 IMAGE_OPTIONS = (
-    Option("--pull", VALUE, "when to ask the registry", "missing|always|never", ("missing", "always", "never")),
+    Option(
+        "--pull", VALUE, "when to ask the registry (default: missing)", "missing|always|never", ("missing", "always", "never")
+    ),
     Option("--platform", VALUE, "the image for this platform", "OS/ARCH[/VARIANT]"),
     Option("--offline", FLAG, "ask no registry: the image has to be in a store"),
 )
 CREATE_OPTIONS = (*KEEP_OPTIONS, *IMAGE_OPTIONS, *REFUSED_OPTIONS)
 RUN_OPTIONS = (
-    Option("--rm", FLAG, "keep nothing, even with --name; without a name nothing is kept anyway"),
+    Option("--rm", FLAG, "keep nothing when it has ended, even with --name or -d; else nothing is kept anyway"),
     *KEEP_OPTIONS,
     *IMAGE_OPTIONS,
     Option("-d --detach", FLAG, "in the background, with logs; print the id"),
@@ -108,7 +112,7 @@ TEXT = {
 FLAGS = {
     "environment_host": "env_host", "read_only": "read_only", "root": "root", "isolate": "isolate", "x11": "x11",
     "ssh_agent": "ssh_agent", "init": "init", "engine_trace": "engine_trace", "landlock": "landlock", "no_health": "no_healthcheck", "interactive": "interactive", "tty": "tty",
-    "scratch": "scratch",
+    "scratch": "scratch", "subids": "subids",
 }  # fmt: skip
 
 
@@ -165,6 +169,7 @@ class Request:
     interactive: bool
     tty: bool
     scratch: bool
+    subids: bool
     engine_trace: bool
     landlock: bool
 

@@ -84,6 +84,7 @@ def signal_number(text: str) -> int:
 def stay_of(record: Record, config: ImageConfig, way: Way, *, bounded: bool) -> Stay | None:
     """The watcher of a start; `None` if nobody has to stay. `bounded`: in a control group that has to be removed."""
     request = record.request
+    signal = signal_number(request.stop_signal) if request.stop_signal else _signal_of(config)
     health = _health(record, config)
     limit = limits.parse_seconds(request.timeout, "--timeout") if request.timeout is not None else 0.0
     if not (way.detach or way.remove or limit or health or bounded or view.own_pid(request)):
@@ -96,9 +97,16 @@ def stay_of(record: Record, config: ImageConfig, way: Way, *, bounded: bool) -> 
     if way.remove:
         flags.append("remove")
     grace = limits.parse_seconds(request.stop_timeout, "--stop-timeout") if request.stop_timeout is not None else STOP_SECONDS
-    signal = signal_number(request.stop_signal or config.stop_signal or "TERM")
     socket = way.socket if way.detach else ""
     return Stay(tuple(flags), record.directory, signal, grace, limit, health=health, socket=socket)
+
+
+def _signal_of(config: ImageConfig) -> int:
+    """The image's signal; one that this machine does not know is no reason not to start."""
+    try:
+        return signal_number(config.stop_signal or "TERM")
+    except UsageError:
+        return SIGNALS["TERM"]
 
 
 def _health(record: Record, config: ImageConfig) -> Health | None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from sampan.oci.config import ImageConfig
 
 MAX_ID = (1 << 32) - 2
+MAX_GROUPS = 64  # of the launch file
 
 
 class Identity:
@@ -61,7 +62,8 @@ def named_user(request: Request, config: ImageConfig) -> str | None:
     """Whom a request names, `USER[:GROUP]`; `None` if the payload is the caller."""
     if request.root:
         return "0:0"
-    return config.user if request.user is None and request.isolate and config.user else request.user
+    images = config.user if request.user is None and request.isolate and config.user else request.user
+    return "0:0" if images is None and request.subids else images
 
 
 def identity_of(request: Request, config: ImageConfig, facts: Facts) -> Identity:
@@ -72,6 +74,12 @@ def identity_of(request: Request, config: ImageConfig, facts: Facts) -> Identity
         return Identity(account.uid, account.gid, account.name, account.home or "/")
     found = resolve(text, facts.passwd, facts.group)
     return Identity(0, 0, "root", "/root") if request.root else found
+
+
+def groups_of(who: Identity, group: bytes) -> tuple[int, ...]:
+    """The groups that the image's group file puts a user into, beside its own."""
+    found = {int(fields[2]) for fields in entries(group, 4) if who.name in fields[3].split(",")}
+    return tuple(sorted(found - {who.gid}))[:MAX_GROUPS]
 
 
 def passwd_with(passwd: bytes, who: Identity, shell: str = "/bin/sh") -> bytes:

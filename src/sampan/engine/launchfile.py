@@ -27,7 +27,10 @@ def records(plan: Plan, arguments: str = "refuse") -> list[Record]:
     if plan.touch:
         found.append(("touch", plan.touch))
     found.append(("unshare", ",".join(plan.namespaces)))
-    found += [("uid-map", str(plan.identity.uid), uid, "1"), ("gid-map", str(plan.identity.gid), gid, "1")]
+    if plan.several is None:
+        found += [("uid-map", str(plan.identity.uid), uid, "1"), ("gid-map", str(plan.identity.gid), gid, "1")]
+    else:
+        found += _maps(plan.several[0], plan.several[2])
     if plan.cgroup:
         found.append(("cgroup", plan.cgroup))
     if plan.hostname is not None:
@@ -43,7 +46,7 @@ def records(plan: Plan, arguments: str = "refuse") -> list[Record]:
     found += [("limit", *limit) for limit in plan.limits]
     found += [("cpus", plan.cpus)] if plan.cpus else []
     found += _stay(plan.stay) if plan.stay is not None else []
-    found += [("owners", *plan.owners)] if plan.owners is not None else []
+    found += _user(plan)
     found += [_directory(plan), ("no-new-privs",), ("args", arguments)]
     if plan.in_front:
         words = plan.args or plan.default_arguments
@@ -58,7 +61,7 @@ def joining(plan: Plan, process: tuple[int, int, tuple[str, ...]], directory: st
     found: list[Record] = [("owner", str(plan.owner[0])), ("image", plan.image), ("enter", str(pid), str(begin), ",".join(names))]
     found += [(STEPS[step.kind], step.text) for step in plan.environment]
     found += [("limit", *limit) for limit in plan.limits]
-    found += [("owners", *plan.owners)] if plan.owners is not None else []
+    found += _user(plan)
     if detach:
         found += [("watch", "detach", "", "15", "10", "0"), ("fds", "")]
     found += [("cwd", directory, "/"), ("no-new-privs",), ("args", "refuse")]
@@ -80,6 +83,13 @@ def outside(work: Work) -> list[Record]:
     if not work.maps.is_single:
         found.append(("user", "0", "0", ""))
     return [*found, ("die-with-parent",), ("args", "refuse"), ("exec", *work.words)]
+
+
+def _user(plan: Plan) -> list[Record]:
+    """Under several ids the payload becomes its user as the last thing; under one it is that from the start, and root's owners are noted."""
+    if plan.several is not None:
+        return [("user", str(plan.identity.uid), str(plan.identity.gid), ",".join(map(str, plan.several[1])))]
+    return [("owners", *plan.owners)] if plan.owners is not None else []
 
 
 def _maps(maps: IdMaps, tools: tuple[str, str] | None) -> list[Record]:

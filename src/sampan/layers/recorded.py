@@ -25,6 +25,7 @@ MOUNT_POINT = PREFIX + b"mountpoint"
 """Marks a name that a start made in the container's own files because something was mounted there."""
 MAX_ID = (1 << 32) - 2
 
+_TABLE_MAGIC, _TABLE_HEADER, _SLOT = b"smpownr1", 64, struct.Struct("<QIIIIQ")
 _AT_EMPTY_PATH, _AT_SYMLINK_NOFOLLOW, _STATX_BTIME = 0x1000, 0x100, 0x800
 _BIRTH_OFFSET, _STATX_SIZE = 80, 256
 
@@ -50,11 +51,36 @@ def device_of(text: bytes) -> tuple[bytes, int, int] | None:
     return words[0], int(words[1]), int(words[2])
 
 
+class Noted:
+    """What the engine `intercept` has noted of an inode; `None`: nothing. `mode` has the type."""
+
+    __slots__ = ("mode", "owner")
+
+    def __init__(self, owner: Owner | None, mode: int | None) -> None:
+        self.owner = owner
+        self.mode = mode
+
+
+def table_of(data: bytes) -> dict[int, Noted]:
+    """The table of owners of an imitated root (docs/design/intercept.md), as it stands in a file; what is none gives nothing."""
+    found: dict[int, Noted] = {}
+    if data[:8] != _TABLE_MAGIC:
+        return found
+    for at in range(_TABLE_HEADER, len(data) - _SLOT.size + 1, _SLOT.size):
+        if data[at : at + 12] == bytes(12):
+            continue
+        inode, flags, uid, gid, mode, _ = _SLOT.unpack_from(data, at)
+        if flags:
+            found[inode] = Noted((uid, gid) if flags & 1 else None, mode if flags & 2 else None)
+    return found
+
+
 class Journal:
     """Owners of the inodes that take no attribute: lines `INODE BIRTH UID:GID`, of which the last counts."""
 
-    def __init__(self, lines: Iterable[bytes] = ()) -> None:
-        """Lines that are none are passed over: the last one may be cut."""
+    def __init__(self, lines: Iterable[bytes] = (), table: dict[int, Noted] | None = None) -> None:
+        """Lines that are none are passed over: the last one may be cut. `table`: what else is noted of inodes, by number alone."""
+        self._table = table or {}
         self._owners: dict[int, dict[int, Owner]] = {}
         for line in lines:
             words = line.rstrip(b"\n").split(b" ")
@@ -65,7 +91,14 @@ class Journal:
     def find(self, directory: int, name: bytes, inode: int) -> Owner | None:
         """The owner of the entry `name`, whose inode number is known."""
         births = self._owners.get(inode)
-        return None if births is None else births.get(birth_of(directory, name))
+        found = None if births is None else births.get(birth_of(directory, name))
+        if found is None and inode in self._table:
+            return self._table[inode].owner
+        return found
+
+    def mode(self, inode: int) -> int | None:
+        """The mode with its type that is noted of an inode, if one is."""
+        return self._table[inode].mode if inode in self._table else None
 
 
 def birth_of(directory: int, name: bytes) -> int:

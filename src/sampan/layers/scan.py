@@ -272,7 +272,10 @@ class _Scan:
         """A node of the kind and attributes on disk, which are seen through the index where `base` is what was there."""
         kind = _KINDS[stat.S_IFMT(status.st_mode)]
         mode = stat.S_IMODE(status.st_mode)
-        if base is not None and keeps_mode and not self._rules.real_owners and mode == mode_on_disk(base):
+        noted = self._rules.journal.mode(status.st_ino)
+        if noted is not None:
+            mode = stat.S_IMODE(noted)
+        elif base is not None and keeps_mode and not self._rules.real_owners and mode == mode_on_disk(base):
             mode = base.mode
         node = Node(kind, mode, *self._owner(status, attributes, base, place), status.st_mtime_ns)
         node.xattrs = _visible(attributes)

@@ -83,14 +83,16 @@ def _split(command: Command, spellings: dict[str, Option], word: str) -> tuple[l
 
 
 def _store(values: dict[str, object], option: Option, text: str | None) -> None:
-    spelling = option.spellings[-1]
+    spelling = next((one for one in option.spellings if one.startswith("--")), option.spellings[0])
     if option.kind == FLAG:
         if text is not None and text not in TRUE_WORDS and text not in FALSE_WORDS:
             raise UsageError(f"option {spelling} is on or off, not {text!r}", f"write {spelling} or {spelling}=false")
         values[option.name] = text is None or text in TRUE_WORDS
         return
     if option.choices and text is not None and text not in option.choices:
-        raise UsageError(f"option {spelling} cannot be {text!r}", f"it is one of {', '.join(option.choices)}")
+        near = nearest(text, option.choices)
+        known = f"it is one of {', '.join(option.choices)}"
+        raise UsageError(f"option {spelling} cannot be {text!r}", f"did you mean {near}? {known}" if near else known)
     if option.kind == LIST:
         before = values[option.name]
         values[option.name] = (*(before if isinstance(before, tuple) else ()), text)

@@ -61,8 +61,17 @@ def _publish(record: Record, session: Session, keep: str, root: str = "") -> Rec
             raise layout.failure(store, "cannot make the container", error) from error
         finally:
             if os.path.lexists(place):
-                shelf.discard(place)
+                _discard(place, made, session)
     return made
+
+
+def _discard(place: str, record: Record | None, session: Session) -> None:
+    """Remove what was taken away or never finished, what belongs to several ids under these."""
+    if record is not None and record.ids is not None:
+        from sampan.runtime import owned
+
+        owned.remove(record, f"{place}/rootfs", session)
+    shelf.discard(place)
 
 
 def _hold_tree(image: ContainerImage, lease: Lease) -> None:
@@ -80,7 +89,7 @@ def _how_to_keep(request: Request, image: ContainerImage, session: Session) -> s
     from sampan.container.asks import asks_of
 
     _, can = choose(asks_of(probe), name, session.settings, session.store.path)
-    return "overlay" if "kept-overlay" in can.features else "copy"
+    return "overlay" if not request.subids and "kept-overlay" in can.features else "copy"
 
 
 def _copy(record: Record, place: str, root: str, session: Session) -> None:
@@ -94,7 +103,13 @@ def _copy(record: Record, place: str, root: str, session: Session) -> None:
     image = record.image
     found = next((tree for store in session.stores() if (tree := trees.find(store, image.chain))), None)
     size = f" ({trees.facts(found).size // 1000000} MB)" if found is not None else ""
-    session.notice.say(f"no overlay can be kept here, so the container is a private copy of {image.reference}{size}")
+    why = "--subids changes owners" if record.ids is not None else "no overlay can be kept here"
+    session.notice.say(f"{why}, so the container is a private copy of {image.reference}{size}")
+    if record.ids is not None:
+        from sampan.runtime import owned
+
+        owned.copy(record, f"{place}/rootfs", session)
+        return
     copy_tree(image.tree, f"{place}/rootfs")
     if record.request.root and found is not None:
         from sampan.engine import owners
@@ -149,11 +164,12 @@ def remove(name: str, session: Session, *, force: bool = False) -> bool:
     try:
         found = states.of(directory)
         status, runs = found.word, found.runs
-        label = shelf.load(store, session.sites, id).name
+        record = shelf.load(store, session.sites, id)
+        label, several = record.name, record if record.ids is not None else None
     except SampanError:
         if not force:
             raise
-        status, runs, label = "damaged", False, ""
+        status, runs, label, several = "damaged", False, "", None
     if runs and not force:
         raise ContainerRunning(
             f"the container {name} is {status} and is not removed", f"`sampan stop {name}` ends it, `sampan rm -f {name}` too"
@@ -174,7 +190,7 @@ def remove(name: str, session: Session, *, force: bool = False) -> bool:
             if os.path.lexists(path) and os.readlink(path) == f"../{id}":
                 os.unlink(path)
         if place:
-            shelf.discard(place)
+            _discard(place, several, session)
     except OSError as error:
         raise layout.failure(store, f"cannot remove the container {name}", error) from error
     return True

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from sampan.layers.archive import ArchiveSink, add_entries, add_tree, contents_of
 from sampan.layers.diff import changes, layer
 from sampan.layers.mtree import read
-from sampan.layers.recorded import Journal
+from sampan.layers.recorded import Journal, table_of
 from sampan.layers.scan import Rules, scan
 
 if TYPE_CHECKING:
@@ -56,16 +56,21 @@ class _Files:
 
 
 def _rules(task: Task) -> Rules:
-    try:
-        with open(str(task["journal"]), "rb") as stream:
-            journal = Journal(stream)
-    except FileNotFoundError:
-        journal = Journal()
+    table = table_of(_content(str(task["table"])))
+    journal = Journal(_content(str(task["journal"])).splitlines(keepends=True), table)
     new_owner, copied = task["new_owner"], task["copied_at"]
     uid, gid = new_owner if isinstance(new_owner, list) else (0, 0)
     return Rules(
         (uid, gid), journal, real_owners=bool(task["real_owners"]), copied_at=copied if isinstance(copied, int) else None
     )
+
+
+def _content(path: str) -> bytes:
+    try:
+        with open(path, "rb") as stream:
+            return stream.read()
+    except FileNotFoundError:
+        return b""
 
 
 def list_changes(task: Task) -> Task:

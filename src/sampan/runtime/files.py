@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from sampan.runtime.session import Session
 
 JOURNAL = "owners"
+TABLE = "owners.table"
 COPIED = "copied"
 """Its time says when a private copy was complete."""
 
@@ -47,6 +48,7 @@ def task(name: str, record: Record, session: Session) -> dict[str, object]:
         "index": os.path.join(os.path.dirname(record.image.tree), "index"),
         "tree": record.image.tree,
         "journal": f"{record.directory}/{JOURNAL}",
+        "table": f"{record.directory}/{TABLE}",
         "new_owner": owner_of_new(record, session),
         "real_owners": record.ids is not None,
         "copied_at": copied_at(record),

@@ -40,8 +40,17 @@ def facts(record: Record, session: Session) -> Facts:
         memory=max(memory.available() // 2, 1 << 20) if record.keep == "memory" else 0,
         terminal=os.isatty(0),
         owners=_owners(record, session),
+        map_tools=_map_tools(record),
         apt=_may_be_root(record) and os.path.isdir(f"{record.image.tree}/{APT_DIRECTORY}"),
     )
+
+
+def _map_tools(record: Record) -> tuple[str, str] | None:
+    if record.ids is None:
+        return None
+    from sampan.host import subids
+
+    return subids.tools()
 
 
 def _may_be_root(record: Record) -> bool:
@@ -104,7 +113,8 @@ def current_directory() -> str:
 def _image_file(record: Record, path: bytes) -> bytes:
     """A small regular file as the container will see it: its own changes first, then the image."""
     places = [f"{record.directory}/upper"] if record.keep == "overlay" else []
-    places.append(f"{record.directory}/rootfs" if record.keep == "copy" else record.image.tree)
+    copy = f"{record.directory}/rootfs"
+    places.append(copy if record.keep == "copy" and os.path.isdir(copy) else record.image.tree)  # for --dry-run none is made
     for place in places:
         found = _read(place, path)
         if found is not None:

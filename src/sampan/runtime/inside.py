@@ -20,9 +20,10 @@ from typing import IO, TYPE_CHECKING
 import sampan
 from sampan import errors
 from sampan.container import ids
-from sampan.engine.base import Work
+from sampan.container.root import Copy, Tree
+from sampan.engine.base import Start, Work
 from sampan.engine.choose import choose
-from sampan.errors import HostError, SampanError
+from sampan.errors import CannotHonour, HostError, SampanError
 from sampan.host import subids
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from sampan.container.ids import IdMaps
     from sampan.container.record import Record
     from sampan.container.root import Root
+    from sampan.engine.base import Engine
     from sampan.runtime.session import Session
 
 _CODE = "import sys; sys.path.insert(0, sys.argv.pop(1)); from sampan.runtime.worker import main; main(sys.argv[1:])"
@@ -108,11 +110,11 @@ def job(
     tools = None if maps.is_single else subids.tools()
     with tempfile.TemporaryFile() as report, tempfile.TemporaryFile() as said:
         words = (*_interpreter(), str(report.fileno()), json.dumps({**task, "root": root}))
-        start = engine.outside(Work(record.shown, place, maps, words, owner=os.getuid(), tools=tools))
+        start, directory = _start(engine, Work(record.shown, place, maps, words, owner=os.getuid(), tools=tools))
         inherited = (*start.descriptors, report.fileno(), *((root,) if root >= 0 else ()))
         try:
             process = subprocess.Popen(
-                start.argv, executable=start.program, pass_fds=inherited, stdout=subprocess.PIPE, stderr=said,
+                start.argv, executable=start.program, cwd=directory, pass_fds=inherited, stdout=subprocess.PIPE, stderr=said,
                 stdin=subprocess.PIPE if reads else subprocess.DEVNULL,
             )  # fmt: skip
         finally:
@@ -123,6 +125,19 @@ def job(
             yield running
         finally:
             running.end()
+
+
+def _start(engine: Engine, work: Work) -> tuple[Start, str | None]:
+    """How to start it, and the directory to start it in.
+
+    An engine without maps of ids has only private copies, of which all belongs to the caller: there it is an ordinary process.
+    """
+    try:
+        return engine.outside(work), None
+    except CannotHonour:
+        if not work.maps.is_single or not isinstance(work.place, (Tree, Copy)):
+            raise
+        return Start(work.words[0], work.words, ()), work.place.path
 
 
 def do(record: Record, session: Session, place: Root, task: Mapping[str, object]) -> dict[str, object]:

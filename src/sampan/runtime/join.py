@@ -28,7 +28,7 @@ def join(record: Record, request: Request, session: Session, *, detach: bool = F
     process = state.inside(record.directory)
     if process is None or not process.is_alive():
         raise UsageError(f"the container {record.name or record.id[:12]} has just ended")
-    if request.user not in (None, record.request.user):
+    if record.ids is None and request.user not in (None, record.request.user):
         raise CannotHonour(
             "another user is not possible in a running container: it has one id, chosen when it was started",
             "start it with -u, or with --subids for several",

@@ -12,6 +12,7 @@ from sampan.runtime import images
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from sampan.container.ids import IdMaps
     from sampan.container.record import ContainerImage
     from sampan.container.request import Request
     from sampan.runtime.session import Session
@@ -61,7 +62,21 @@ def with_mounts_of_others(request: Request, session: Session) -> Request:
 def anonymous(request: Request, session: Session, when: str = "missing") -> Record:
     """A record that is written nowhere: its changes vanish with its last process."""
     request = with_mounts_of_others(request, session)
-    return Record(new_id(), _staged(request, session, when), request, created=now())
+    image, id = _staged(request, session, when), new_id()
+    if request.subids:  # only to show the plan of: it would be a private copy
+        return Record(
+            id, image, request, _several_ids(), created=now(), keep="copy", directory=session.store.join("containers", id)
+        )
+    return Record(id, image, request, created=now())
+
+
+def _several_ids() -> IdMaps:
+    from sampan.container import ids
+    from sampan.host import subids
+    from sampan.host.accounts import caller
+
+    account = caller(os.environ)
+    return ids.several((account.uid, account.gid), *subids.ranges(account))
 
 
 def create(request: Request, session: Session, name: str = "", when: str = "missing", *, throw_away: bool = False) -> Record:
@@ -74,8 +89,11 @@ def create(request: Request, session: Session, name: str = "", when: str = "miss
             containers.sweep(session)  # it may be that of one that has ended and was to be thrown away
             shelf.refuse_taken(session.store, name)
     request = with_mounts_of_others(request, session)
+    ids = _several_ids() if request.subids else None
+    throw_away = throw_away and ids is None
     image = _staged(request, session, when) if throw_away else image_for(request, session, when)
-    return containers.create(Record(new_id(), image, request, name=name, created=now()), session, throw_away=throw_away)
+    made = Record(new_id(), image, request, ids, name=name, created=now())
+    return containers.create(made, session, throw_away=throw_away)
 
 
 def made_up_name() -> str:

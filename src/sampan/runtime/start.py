@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 def decide(record: Record, session: Session, way: Way = FOREGROUND) -> tuple[Plan, Engine]:
     """The plan for a record on this host, and the engine that will carry it out."""
     name = record.request.engine or session.settings.text("engine")
-    engine, can = choose(asks_of(record), name, session.settings, record.directory or None)
+    place = record.directory if os.path.isdir(record.directory) else None  # none: it is only shown
+    engine, can = choose(asks_of(record), name, session.settings, place)
     config = config_of(record.image, session)
     return plan(record, config, _edits(record), gather.facts(record, session), can, way), engine
 

@@ -23,6 +23,8 @@ WORKS = {
     "changes": ("sampan.runtime.differing", "list_changes"),
     "layer": ("sampan.runtime.differing", "write_layer"),
     "root": ("sampan.runtime.differing", "write_root"),
+    "copy": ("sampan.runtime.owned", "do_copy"),
+    "remove": ("sampan.runtime.owned", "do_remove"),
     "give": ("sampan.runtime.copying", "give"),
     "take": ("sampan.runtime.copying", "take"),
 }

@@ -26,6 +26,10 @@ def wrap(request: Request, path: str, session: Session, *, when: str = "missing"
     It names the launcher's copy in the store, so it works on after an upgrade of sampan. Raises `UsageError` if the file is
     there and not to be replaced, and what a pull and a plan raise; then nothing is left.
     """
+    if request.subids:
+        raise UsageError(
+            "--subids needs a private copy, which a launch file has not", "make a container with `sampan create --subids`"
+        )
     path = os.path.abspath(path)
     if not replace and os.path.lexists(path):
         raise UsageError(f"{path} is there already", "choose another file, or replace it with --force")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sampan.terminal.manual import themes
+
 if TYPE_CHECKING:
     from sampan.options.table import Argument, Command, Option
 
@@ -29,8 +31,8 @@ def render(command: Command) -> str:
         lines += ["", *_wrapped(command.description, 0)]
     if command.arguments:
         lines += ["", "arguments:", *_table([(argument.metavar, argument.help) for argument in command.arguments])]
-    if command.options:
-        lines += ["", "options:", *_table([(spelled(option), explained(option)) for option in command.options])]
+    for title, options in themes(command):
+        lines += ["", f"{title}:", *_table([(spelled(option), explained(option)) for option in options])]
     if command.examples:
         lines += ["", "examples:"]
         lines += [line for words, meaning in command.examples for line in (f"  {words}", f"      {meaning}")]
@@ -62,6 +64,12 @@ def _wrapped(text: str, indent: int) -> list[str]:
     import textwrap
 
     return textwrap.wrap(text, WIDTH, initial_indent=" " * indent, subsequent_indent=" " * indent) or [""]
+
+
+def verbs(noun: str, summary: str, rows: list[tuple[str, str]]) -> str:
+    """`sampan NOUN --help`: the verbs of a noun."""
+    lines = [f"usage: sampan {noun} VERB ...", "", f"{summary[0].upper()}{summary[1:]}.", "", "verbs:", *_table(rows)]
+    return "\n".join([*lines, "", f"`sampan {noun} VERB --help` shows the options of a verb."]) + "\n"
 
 
 def overview(groups: list[tuple[str, list[tuple[str, str]]]]) -> str:
