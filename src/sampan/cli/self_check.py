@@ -25,7 +25,7 @@ COMMAND = Command(
         "here, else 1. `sampan doctor` tells more of the machine: each engine, other architectures, and what would make more possible."
     ),
     examples=(
-        ("sampan self-check || exit", "at the head of a job"),
+        ("sampan self-check", "at the head of a job: it ends with 1 where nothing can be run"),
         ("sampan self-check --registry docker.io", "on a login node"),
     ),
 )
