@@ -101,7 +101,7 @@ as_user() {
 
 # product: the wheel and a virtual environment with it, in a place that the ordinary user can read.
 product() {
-    stamp=$(cd "$ROOT" && find src native scripts/sampan hatch_build.py pyproject.toml -type f ! -name '*.pyc' -exec sha256sum {} + | sort | sha256sum | cut -c1-16)
+    stamp=$(cd "$ROOT" && find src native scripts/sampan scripts/pyz scripts/build_pyz.py hatch_build.py pyproject.toml -type f ! -name '*.pyc' -exec sha256sum {} + | sort | sha256sum | cut -c1-16)
     [ "$(cat "$BASE/product" 2>/dev/null)" != "$stamp" ] || [ ! -x "$VENV/bin/sampan" ] || return 0
     rm -rf "$BASE/wheel" "$BASE/build-src"
     [ -x "$BASE/venv-build/bin/pip" ] || { $PY -m venv "$BASE/venv-build" && "$BASE/venv-build/bin/pip" install -qq hatchling; }

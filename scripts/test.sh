@@ -40,11 +40,11 @@ checks() {
 stage "checks environment" checks
 pyz() {
     [ "$(cat "$BASE/pyz" 2>/dev/null)" != "$(cat "$BASE/product")" ] || [ ! -e "$BASE/sampan.pyz" ] || return 0
-    PYTHONDONTWRITEBYTECODE=1 "$BASE/venv-build/bin/python" "$ROOT/scripts/build_pyz.py" "$BASE/sampan.pyz" >&2
+    PYTHONDONTWRITEBYTECODE=1 "$BASE/venv-build/bin/python" "$ROOT/scripts/build_pyz.py" "$BASE/sampan.pyz" "$BASE"/venv-client-*/bin/python >&2
     cp "$BASE/product" "$BASE/pyz"
 }
-stage "sampan.pyz" pyz
 stage "other interpreters" sh "$ROOT/scripts/interpreters.sh" "$BASE" "$PY"
+stage "sampan.pyz" pyz
 
 # The tests read and write a copy: the checkout may lie where the ordinary user cannot enter, and stays clean.
 COPY="$BASE/tree"

@@ -42,6 +42,8 @@ def works(store: Path, reference: str, tree: Path) -> list[Work]:
         Work("sampan run", sampan(store, "run", reference, "true")[3:], environment=environment(store)),
         Work("sampan start (kept)", sampan(store, "start", "kept")[3:], environment=environment(store)),
     ]
+    if os.environ.get("BENCH_PYZ"):
+        found += of_one_file(os.environ["BENCH_PYZ"], store, reference)
     binds = [word for name in ("/proc", "/sys", "/tmp", "/etc/resolv.conf", "/etc/hosts") for word in ("--bind", name, name)]
     if have("bwrap"):
         found.append(
@@ -55,6 +57,18 @@ def works(store: Path, reference: str, tree: Path) -> list[Work]:
             Work("runc run", ["runc", "--root", str(fresh(WORK / "runc")), "run", "--bundle", str(bundle), f"bench{os.getpid()}"])
         )
     return found
+
+
+def of_one_file(pyz: str, store: Path, reference: str) -> list[Work]:
+    """`sampan.pyz`: as a new node sees it with the images in a site's store, later, and with its interpreter named."""
+    new = WORK / "new-node"
+    first = {"SAMPAN_STORES": str(store), "SAMPAN_HOME": str(new / "store"), "SAMPAN_RUNTIME_DIR": str(new / "runtime")}
+    run = ["run", reference, "true"]
+    return [
+        Work("sampan.pyz run, first on a node", [pyz, *run], before=lambda: fresh(new) and None, environment=first),
+        Work("sampan.pyz run, later", [pyz, *run], environment=environment(store)),
+        Work("python3 sampan.pyz run, later", ["/usr/bin/python3", pyz, *run], environment=environment(store)),
+    ]
 
 
 def environment(store: Path) -> dict[str, str]:

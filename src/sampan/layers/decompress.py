@@ -10,6 +10,7 @@ a function of the source and its first bytes that yields pieces.
 
 from __future__ import annotations
 
+import sys
 import zlib
 
 from sampan.errors import LayerError, ProgramMissing, UnsupportedContent
@@ -116,7 +117,16 @@ def _gzip(source: Source, head: bytes) -> Iterator[bytes]:
         raise LayerError("its gzip data is cut")
 
 
+def _see_site_packages() -> None:
+    """Let the node's own decoders be found where Python was started without site packages, as `sampan.pyz` is."""
+    if sys.flags.no_site and "site" not in sys.modules:
+        import site
+
+        site.main()
+
+
 def _gzip_library() -> ModuleType:
+    _see_site_packages()
     try:
         from isal import isal_zlib
     except ImportError:
@@ -157,6 +167,7 @@ def _zstd(source: Source, head: bytes) -> Iterator[bytes]:
 
 
 def _zstd_library() -> ModuleType | None:
+    _see_site_packages()
     try:
         from compression import zstd
     except ImportError:

@@ -152,7 +152,11 @@ def maps_of(record: Record) -> IdMaps:
 
 
 def _interpreter() -> tuple[str, ...]:
-    """This interpreter without anybody's site packages, and the sampan that runs now, out of a zip file perhaps."""
+    """This interpreter without anybody's site packages, and the sampan that runs now, out of `sampan.pyz` perhaps."""
+    again = getattr(sampan.__loader__, "interpreter", None)  # the loader of sampan.pyz knows how it was started
+    if again is not None:
+        words: tuple[str, ...] = again()
+        return words
     path = os.path.dirname(os.path.dirname(os.path.abspath(sampan.__file__)))
     cache = ("-X", f"pycache_prefix={sys.pycache_prefix}") if sys.pycache_prefix else ()
     return (sys.executable, "-I", "-S", *cache, "-c", _CODE, path)

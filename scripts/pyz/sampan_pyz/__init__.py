@@ -1,0 +1,1 @@
+"""How `sampan.pyz` starts. Not part of an installed sampan."""
