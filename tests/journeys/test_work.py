@@ -41,7 +41,6 @@ def test_two_hundred_runs_at_once(shared_sampan):
     for n, run in enumerate(runs):
         out, err = run.communicate(timeout=120)
         assert (run.returncode, out, err) == (n % 5, f"{n}\n".encode(), b"")
-    assert shared_sampan.good("ps", "-aq").lines == []
     assert list((shared_sampan.home / "tmp").iterdir()) == []
 
 
