@@ -64,7 +64,7 @@ static long open_executable(int from, u64 path, int flags)
         return error;
     if ((status.mode & S_IFMT) != S_IFREG)
         return (status.mode & S_IFMT) == S_IFLNK ? -ELOOP : -EACCES;
-    long fd = KERNEL(openat, place.fd, place.name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | (place.magic ? 0 : O_NOFOLLOW), 0);
+    long fd = open_temporary(place.fd, place.name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | (place.magic ? 0 : O_NOFOLLOW), 0);
     if (fd < 0)
         return fd;
     hold_descriptor((int)fd);
