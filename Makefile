@@ -1,13 +1,16 @@
 # Two of these do all the set-up on a fresh Debian machine: `make demo` and `make test`.
 SHELL = /bin/sh
 PYTHON ?= /usr/bin/python3
-.PHONY: demo test check native pyz bench fuzz rig clean
+.PHONY: demo test test-peers check native pyz bench fuzz rig clean
 
 demo:            ## install what is missing, run the main job on an embedded image (or IMAGE=..., from its registry)
 	@scripts/demo.sh $(IMAGE)
 
 test:            ## install what is missing, run every test
 	@scripts/test.sh
+
+test-peers:      ## what takes longer: large images against umoci and podman, the real udocker, 200 kills
+	@scripts/test_peers.sh
 
 check:           ## linters, types, layers and quick tests in an environment that exists already
 	PYTHONPATH=src $(PYTHON) -m pytest -q tests/structure tests/unit tests/property

@@ -44,7 +44,7 @@ WORK="$BASE/work"
 rm -rf "$WORK"
 mkdir -p "$WORK" "$BASE/images"
 [ "$(id -u)" != 0 ] || chown "$SETUP_USER:" "$WORK" "$BASE/images"
-export SAMPAN_SETUP_ENV="TMPDIR=$WORK SAMPAN_TEST_IMAGES=$BASE/images SAMPAN_TEST_BASE=$BASE PYTHONDONTWRITEBYTECODE=1"
+export SAMPAN_SETUP_ENV="TMPDIR=$WORK SAMPAN_TEST_IMAGES=$BASE/images SAMPAN_TEST_BASE=$BASE PYTHONDONTWRITEBYTECODE=1 ${SAMPAN_TEST_ENV:-}"
 KEEP_GOING=1
 
 # run NAME COMMAND...: one part of the tests; a failure is remembered, the rest still runs.
@@ -62,7 +62,7 @@ else
     run "tests" "$CHECKS/bin/python" -m pytest -q -n 2 --basetemp="$WORK/tests" --durations=10 tests --ignore=tests/structure --ignore=tests/bench
     for interpreter in "$BASE"/venv-client-*; do
         [ -x "$interpreter/bin/python" ] || continue
-        run "client on $(basename "$interpreter" | sed 's/venv-client-//')" "$interpreter/bin/python" -m pytest -q -n 2 --basetemp="$WORK/$(basename "$interpreter")" -m client tests/unit tests/property tests/image
+        run "client on $(basename "$interpreter" | sed 's/venv-client-//')" "$interpreter/bin/python" -m pytest -q -n 2 --basetemp="$WORK/c${interpreter##*-}" -m client tests/unit tests/property tests/image
     done
 fi
 leftovers=$(pgrep -u "$SETUP_USER" -l 2>/dev/null || true)

@@ -21,7 +21,7 @@ from tests.bench.pull import podman_places
 TAR = 'cd "$1"; shift; for layer; do tar --exclude=dev/* --delay-directory-restore --no-same-owner -xf "$layer"; done'
 FLOOR = (
     'cd "$1"; shift; for layer; do sha256sum "$layer" >/dev/null; tar --exclude=dev/* --delay-directory-restore --no-same-owner -xf "$layer"; '
-    "done; find . -type f -print0 | xargs -0 sha256sum >/dev/null"
+    "done; find . -type f -readable -print0 | xargs -0 sha256sum >/dev/null"
 )
 
 

@@ -1,6 +1,6 @@
-"""The store with a large image: pull and unpack, a pull above a base that is there, fsck. usage: store.py [ROUNDS [PART...]]
+"""The store with a large image: pull, load, a pull above a base that is there, fsck. usage: store.py [ROUNDS [PART...]]
 
-PARTs are pull, base, fsck. BENCH_LARGE is an OCI layout with one tag (some 450 MB of gzip, 1.2 to 1.4 GB, 30,000 files or more); without
+PARTs are pull, load, base, fsck. BENCH_LARGE is an OCI layout with one tag (some 450 MB of gzip, 1.2 to 1.4 GB, 30,000 files or more); without
 one the medium image has to do. Floors are the fastest programs for the same work.
 """
 
@@ -15,14 +15,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
+from tests.bench import load, pull
 from tests.bench.measure import Work, fresh, rounds, table
 from tests.bench.medium import LAYOUT, NAME, WORK, registries, sampan
-from tests.bench.pull import works
 from tests.images.build import Layout, directory, file, layer
 from tests.peers.docker_registry import Registry, seed
 
 LARGE = Path(os.environ.get("BENCH_LARGE", "/var/tmp/sampan-images/large/oci"))
-PARTS = ("pull", "base", "fsck")
 
 
 def image() -> tuple[Path, str]:
@@ -56,8 +55,18 @@ def above(layout: Path, place: Path, number: int) -> Layout:
 
 def measure_pull(layout: Path, tag: str, count: int) -> None:
     with registries(layout, tag) as (plain, secure, authority):
-        found = rounds(works(plain, secure, authority), count)
+        found = rounds(pull.works(plain, secure, authority), count)
     print(table("Pull and unpack of the large image", found, "floor" if "floor" in found else "skopeo + umoci", "s"))
+
+
+def measure_load(layout: Path, tag: str, count: int) -> None:
+    place = fresh(WORK / "archive")
+    archive = place / "large.tar"
+    words = ["skopeo", "copy", "-q", "--insecure-policy", f"oci:{layout}:{tag}", f"docker-archive:{archive}:bench/large:1"]
+    subprocess.run(words, check=True)
+    found = rounds(load.works(archive, load.layers_of(archive, place)), count)
+    print(table("Load of the large image from a docker-archive", found, "tar xf", "s"))
+    fresh(place)
 
 
 def measure_base(layout: Path, tag: str, count: int) -> None:
@@ -70,7 +79,7 @@ def measure_base(layout: Path, tag: str, count: int) -> None:
         copies = iter(range(1000))
         tops = iter(range(1000))
         copy = Work("cp -al", [])
-        pull = Work("sampan pull above it", [])
+        above_it = Work("sampan pull above it", [])
 
         def next_copy() -> None:
             copy.words = ["cp", "-al", str(tree / "rootfs"), str(WORK / f"base/copy{next(copies)}")]
@@ -78,10 +87,10 @@ def measure_base(layout: Path, tag: str, count: int) -> None:
         def next_top() -> None:
             number = next(tops)
             seed(Registry(host), above(layout, WORK / f"base/layout{number}", number), "top", f"bench/top:{number}")
-            pull.words = sampan(store, "pull", f"{host}/bench/top:{number}")
+            above_it.words = sampan(store, "pull", f"{host}/bench/top:{number}")
 
-        copy.before, pull.before = next_copy, next_top
-        found = rounds([copy, pull, Work("sampan pull, nothing to do", sampan(store, "pull", plain))], count)
+        copy.before, above_it.before = next_copy, next_top
+        found = rounds([copy, above_it, Work("sampan pull, nothing to do", sampan(store, "pull", plain))], count)
     print(table("Pull of an image whose base is there", found, "cp -al"))
     fresh(WORK / "base")
 
@@ -115,13 +124,16 @@ def measure_fsck(layout: Path, tag: str, count: int) -> None:
     fresh(WORK / "fsck")
 
 
+MEASURES = {"pull": measure_pull, "load": measure_load, "base": measure_base, "fsck": measure_fsck}
+
+
 def main(count: int = 3, *parts: str) -> None:
     for name in ("xdg", "runtime"):
         fresh(WORK / name).chmod(0o700)
     layout, tag = image()
     print(f"{layout.parent.name} image, {NAME}: {sum(path.stat().st_size for path in layout.rglob('*')) / 1e6:.0f} MB in blobs\n")
-    for part in parts or PARTS:
-        {"pull": measure_pull, "base": measure_base, "fsck": measure_fsck}[part](layout, tag, count)
+    for part in parts or MEASURES:
+        MEASURES[part](layout, tag, count)
 
 
 if __name__ == "__main__":

@@ -258,7 +258,7 @@ def test_by_digest_and_without_a_name(stocked):
 def test_a_store_of_the_site_is_not_changed(stocked, new_session, tools):
     own = new_session("own", SAMPAN_STORES=stocked.store.path)
     for text in ("tools:1", tools.id):
-        with pytest.raises(ImageNotFound, match="store of the site"):
+        with pytest.raises(ImageNotFound, match="site's store .*, which is only read"):
             remove(text, own)
 
 

@@ -14,6 +14,7 @@ from tests.images.build import digest_of
 from tests.images.udockerdir import UdockerDirectory
 from tests.journeys.conftest import BUSYBOX
 
+UDOCKER = os.environ.get("UDOCKER") or shutil.which("udocker")
 RUN = {"Cmd": ["/bin/busybox", "cat", "/etc/motd"], "Env": ["A=b"]}
 
 
@@ -122,7 +123,7 @@ def test_what_is_none(sampan, tmp_path, where):
     assert "udocker" in done.err
 
 
-@pytest.mark.skipif(shutil.which("udocker") is None, reason="udocker is not installed")
+@pytest.mark.skipif(UDOCKER is None, reason="udocker is not installed (`make test-peers` installs it)")
 def test_the_real_one(sampan, tmp_path, faulty, busybox_layers):
     from tests.images.build import Layout
 
@@ -137,7 +138,7 @@ def test_the_real_one(sampan, tmp_path, faulty, busybox_layers):
     }
     for words in (["pull", "tool:1"], ["create", "--name=work", "tool:1"]):
         done = subprocess.run(
-            ["udocker", *words], env={**os.environ, "HOME": str(tmp_path), **variables}, capture_output=True, text=True
+            [UDOCKER, *words], env={**os.environ, "HOME": str(tmp_path), **variables}, capture_output=True, text=True
         )
         assert done.returncode == 0, done.stdout + done.stderr
     assert sampan.good("store", "adopt", "--containers").lines == ["docker.io/library/tool:1", "container work"]

@@ -31,12 +31,13 @@ class Action:
     done: str = ""
 
 
-def actions(reference) -> dict[str, Action]:
+def actions(reference, archive) -> dict[str, Action]:
     one, two, three = (reference(tag) for tag in ("one", "two", "three"))
     return {
         "pull": Action(("pull", one)),
         "pull above a base": Action(("pull", two)),
         "pull of the same files": Action(("pull", three)),
+        "load": Action(("load", "-i", archive)),
         "create": Action(("create", "--name", "kept", two, "true"), "is in use"),
         "rm": Action(("rm", "kept"), "there is no container"),
         "rmi": Action(("rmi", one), "no image"),
@@ -62,9 +63,13 @@ def reference(faulty, tmp_path):
     return lambda tag: f"{faulty.host}/x:{tag}"
 
 
-def test_killed_at_any_point(sampan, reference):
+def test_killed_at_any_point(sampan, reference, tmp_path):
     chance = random.Random(SEED)
-    table = actions(reference)
+    archive = str(tmp_path / "one.tar")
+    sampan.good("pull", reference("one"))
+    sampan.good("save", "-o", archive, reference("one"))
+    sampan.good("rmi", reference("one"))
+    table = actions(reference, archive)
     store = open_store(str(sampan.home))
     killed: Counter[str] = Counter()
     with Forked(sampan) as forked:
@@ -89,7 +94,7 @@ def test_killed_at_any_point(sampan, reference):
             if status == -9 and chance.random() < 0.5:
                 status, said = forked(*action.words)
                 assert status == 0 or (action.done and action.done in said), f"{context}: {said}"
-        for name in ("pull", "pull above a base", "pull of the same files", "rm", "create", "gc"):
+        for name in ("load", "pull", "pull above a base", "pull of the same files", "rm", "create", "gc"):
             status, said = forked(*table[name].words)
             assert status == 0 or (table[name].done and table[name].done in said), f"{name}: {said}"
     assert [damage.sentence for damage in fsck.check(store, contents=True, task=Task())] == []

@@ -7,6 +7,7 @@ import os
 import random
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -47,18 +48,17 @@ real = os.statvfs
 def statvfs(path):
     found = list(real(path))
     found[4] = int(os.environ["FREE"]) // found[1]
+    found[5], found[7] = 1 << 20, int(os.environ["FREE_FILES"])
     return os.statvfs_result(found)
 os.statvfs = statvfs
 from sampan.__main__ import main
 sys.exit(main(sys.argv[1:]))
 """
 
-    def pull(self, sampan, reference, free):
-        import sys
-
+    def pull(self, sampan, reference, free, files=1 << 20):
         return subprocess.run(
             [sys.executable, "-c", self.FAKE, "pull", reference], capture_output=True, text=True, cwd=sampan.directory,
-            env={**sampan.environment(), "FREE": str(free)},
+            env={**sampan.environment(), "FREE": str(free), "FREE_FILES": str(files)},
         )  # fmt: skip
 
     def test_too_little_is_said_before_the_download(self, sampan, served, faulty):
@@ -77,6 +77,29 @@ sys.exit(main(sys.argv[1:]))
         done = self.pull(sampan, served("one"), 3_000_000)
         assert done.returncode == 0
         assert "will probably need about 4 MB (1 MB to fetch, some 3 MB unpacked), and only 3 MB are free in" in done.stderr
+
+    def test_files_are_counted_too(self, sampan, served):
+        done = self.pull(sampan, served("one"), 1 << 40, 40)
+        assert done.returncode == 0
+        assert f"will probably have some 75 files, and only 40 more can be made in {sampan.home}" in done.stderr
+        assert "SAMPAN_HOME" in done.stderr
+
+    def test_no_more_files_at_all(self, sampan, served, faulty):
+        done = self.pull(sampan, served("one"), 1 << 40, 0)
+        assert done.returncode == 125
+        assert f"no more files can be made in {sampan.home}" in done.stderr
+        assert "hint: " in done.stderr
+        assert all(len(faulty.asked(f"blobs/{digest}")) == 0 for digest in self.layers(faulty))
+
+    def test_a_file_system_that_counts_no_files(self, sampan, served):
+        """As btrfs: zero of zero."""
+        fake = self.FAKE.replace("1 << 20, int", "0, int")
+        assert fake != self.FAKE
+        done = subprocess.run(
+            [sys.executable, "-c", fake, "pull", served("one")], capture_output=True, text=True, cwd=sampan.directory,
+            env={**sampan.environment(), "FREE": str(1 << 40), "FREE_FILES": "0"},
+        )  # fmt: skip
+        assert (done.returncode, done.stderr) == (0, "")
 
     def test_what_is_there_needs_none(self, sampan, served):
         sampan.good("pull", served("base"))
@@ -101,6 +124,20 @@ class TestKeepBlobs:
         faulty.requests.clear()
         sampan.good("pull", served("one"), SAMPAN_KEEP_BLOBS="0")
         assert [one.path for one in faulty.requests if manifest["layers"][0]["digest"] in one.path] == []
+
+    def test_what_needs_them_says_so(self, sampan, served, registry, tmp_path):
+        sampan.good("pull", served("one"), SAMPAN_KEEP_BLOBS="0")
+        sampan.good("tag", served("one"), registry.reference("kept/one:1"))
+        for words in (("push", registry.reference("kept/one:1")), ("save", "-o", "one.tar", served("one"))):
+            done = sampan(*words)
+            assert done.status == 125, words
+            assert "keep_blobs" in done.err, words
+            assert "pull" in done.err.partition("hint: ")[2], words
+        assert not (sampan.directory / "one.tar").exists()
+        # What a person is told to do, helps.
+        sampan.good("pull", served("one"), SAMPAN_KEEP_BLOBS="1")
+        sampan.good("push", registry.reference("kept/one:1"))
+        sampan.good("save", "-o", "one.tar", served("one"))
 
 
 class TestSites:
@@ -142,6 +179,41 @@ class TestSites:
         ]
         assert len(large) == 1
         is_whole(sampan)
+
+    def test_one_that_cannot_be_written(self, sampan, busybox, tmp_path):
+        """Whatever a user does, a site's store stays as it is; here nothing of it but the image's own files could be written."""
+        site = Sampan(tmp_path / "site", tmp_path)
+        site.good("store", "init", "--shared")
+        site.good("pull", busybox)
+        subprocess.run(["find", site.home, "-name", "rootfs", "-prune", "-o", "-exec", "chmod", "a-w", "{}", "+"], check=True)
+        try:
+            before = self.listed(site.home)
+            environment = {"SAMPAN_STORES": str(site.home)}
+            assert sampan.good("run", busybox, **environment).text == "two\n"
+            sampan.good("create", "--name", "kept", busybox, "sh", "-c", "echo more >>/etc/motd; cat /etc/motd", **environment)
+            assert sampan.good("start", "kept", **environment).text == "two\nmore\n"
+            assert sampan.good("start", "kept", **environment).text == "two\nmore\nmore\n"
+            sampan.good("wrap", "-o", "file", busybox, **environment)
+            assert subprocess.run([sampan.directory / "file"], capture_output=True, check=True).stdout == b"two\n"
+            done = sampan("rmi", busybox, **environment)
+            assert done.status == 125
+            assert str(site.home) in done.err
+            sampan.good("rm", "kept", **environment)
+            sampan.good("store", "gc", "--grace", "0", **environment)
+            sampan.good("store", "fsck", "--contents", **environment)
+            assert self.listed(site.home) == before
+            assert os.listdir(sampan.home / "trees") == []
+        finally:
+            subprocess.run(["chmod", "-R", "u+w", site.home], check=True)
+
+    @staticmethod
+    def listed(home):
+        found = []
+        for here, directories, files in os.walk(home):
+            for name in (*directories, *files):
+                status = os.lstat(os.path.join(here, name))
+                found.append((here, name, status.st_mode, status.st_ino, status.st_nlink, status.st_size, status.st_mtime_ns))
+        return sorted(found)
 
     def test_one_that_cannot_be_read(self, sampan, served, tmp_path):
         done = sampan("pull", served("one"), SAMPAN_STORES=str(tmp_path / "nowhere"))

@@ -13,9 +13,10 @@ but cannot be taken out of the tree: so everything is unpacked once more, from b
 from __future__ import annotations
 
 import time
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
+from threading import Thread
 from typing import TYPE_CHECKING
 
 from sampan.errors import CorruptRecord, DigestMismatch, LayerError, NoSpace, SampanError, StoreError
@@ -29,8 +30,6 @@ from sampan.store.leases import Lease
 from sampan.store.names import Image
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future
-
     from sampan.events import Notice, Progress
     from sampan.image.resolve import Resolved
     from sampan.oci.descriptor import Descriptor
@@ -156,15 +155,16 @@ class Puller:
 
 
 class _Fetches:
-    """The downloads of one pull, in threads of their own."""
+    """The downloads of one pull, in threads of their own. Not concurrent.futures: see `parallel.py`."""
 
     def __init__(self, puller: Puller, lease: Lease, found: Resolved, *, verified: bool) -> None:
         self._puller = puller
         self._verified = verified
         self._lease = lease
         self._reference = found.reference
-        self._pool = ThreadPoolExecutor(puller.parallel, "sampan-fetch")
-        self._futures: list[Future[None]] = []
+        self._waiting: deque[tuple[Descriptor, list[GrowingFile]]] = deque()
+        self._failures: list[BaseException] = []
+        self._threads: list[Thread] = []
 
     def start(self, wanted: list[tuple[Descriptor, GrowingFile | None]]) -> None:
         """Fetch each blob once, lowest first; a blob that several layers share serves all of them."""
@@ -172,9 +172,22 @@ class _Fetches:
         for descriptor, follower in wanted:
             _, followers = by_digest.setdefault(str(descriptor.digest), (descriptor, []))
             followers += [follower] if follower is not None else []
-        for descriptor, followers in by_digest.values():
-            if followers or self._puller.keep_blobs:
-                self._futures.append(self._pool.submit(self._fetch, descriptor, followers))
+        self._waiting.extend(one for one in by_digest.values() if one[1] or self._puller.keep_blobs)
+        for _ in range(min(self._puller.parallel, len(self._waiting))):
+            thread = Thread(target=self._work, name="sampan-fetch", daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def _work(self) -> None:
+        while True:
+            try:
+                descriptor, followers = self._waiting.popleft()
+            except IndexError:
+                return
+            try:
+                self._fetch(descriptor, followers)
+            except BaseException as error:  # noqa: BLE001 - raised by `finish`, and by whoever reads what was fetched
+                self._failures.append(error)
 
     def _fetch(self, descriptor: Descriptor, followers: list[GrowingFile]) -> None:
         first = followers[0] if followers and not self._verified else None
@@ -196,18 +209,18 @@ class _Fetches:
 
     def finish(self) -> None:
         """Wait for blobs that nothing had to unpack. Raises the first failure."""
-        try:
-            for future in self._futures:
-                future.result()
-        finally:
-            self._pool.shutdown()
+        for thread in self._threads:
+            thread.join()
+        if self._failures:
+            raise self._failures[0]
 
     def abandon(self, *, wait: bool) -> None:
         """End all downloads, after the first failure of any kind; without `wait` (Ctrl-C) some may end a little later."""
-        for future in self._futures:
-            future.cancel()
+        self._waiting.clear()
         self._puller.client.stop()
-        self._pool.shutdown(wait=wait)
+        for thread in self._threads if wait else ():
+            if thread.ident is not None:
+                thread.join()
 
 
 def _named(found: Resolved, unpacked: int) -> Image:

@@ -113,15 +113,15 @@ class Counts:
     def add(self, node: Node, size: int) -> None:
         """Count one name of a node; `size` is that of its file."""
         self.entries += 1
-        if node.kind == DIRECTORY:
-            self.directories += 1
-        elif node.kind == FILE:
+        if node.kind is FILE:
             if node.links > 1:
                 if id(node) in self._seen:
                     return
                 self._seen.add(id(node))
             self.files += 1
             self.size += size
+        elif node.kind is DIRECTORY:
+            self.directories += 1
 
 
 def _named(prefix: bytes, node: Node) -> list[tuple[bytes, Node]]:

@@ -71,6 +71,7 @@ def _hold_tree(image: ContainerImage, lease: Lease) -> None:
 
 def _how_to_keep(request: Request, image: ContainerImage, session: Session) -> str:
     """`overlay` if the engine that would be taken can keep changes in the store's file system, else `copy`."""
+    layout.create(session.store)  # the image may be one of the site, and this the first thing that is kept
     probe = Record("", image, request, keep="copy")
     name = request.engine or session.settings.text("engine")
     from sampan.container.plan import asks

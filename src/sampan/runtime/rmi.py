@@ -26,7 +26,11 @@ def remove(text: str, session: Session, *, force: bool = False) -> list[str]:
         # The site's store comes first in a search; the user's own may have the same name.
         image = names.find(session.store, found[0][1].reference)
         if image is None:
-            raise ImageNotFound(f"{text} is in a store of the site, which cannot be changed from here")
+            site = found[0][0].path
+            raise ImageNotFound(
+                f"{text} is in the site's store {site}, which is only read",
+                f"whoever keeps that store: SAMPAN_HOME={site} sampan rmi",
+            )
         here = [image]
     if not here:
         raise ImageNotFound(f"no image {text} in the store", "see `sampan images`")

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 RATIO = 3
 BYTES_PER_FILE = 12_000
+FEWEST_FILES = 10
+"""A tree of nothing and the records of an image are more."""
 _HINT = (
     "free some with `sampan store prune --to SIZE` or `sampan rmi`, or set SAMPAN_HOME to a directory with more room, "
     "or take the store there with `sampan store move DIR`"
@@ -67,6 +69,8 @@ def check(store: Store, need: Need, shown: str, notice: Notice) -> None:
     if need.certain > free:
         parts = f"{_amount(need.fetched)} to fetch" + ("" if need.may_share else " and as much again unpacked")
         raise NoSpace(f"no space for {shown}: it needs {_amount(need.certain)} at the least ({parts}), and {where}", _HINT)
+    if found.f_files and found.f_favail < FEWEST_FILES and need.fetched + need.unpacked:
+        raise NoSpace(f"no space for {shown}: {found.f_favail or 'no'} more files can be made in {store.path}", _HINT)
     if need.fetched + need.unpacked > free:
         notice.warn(
             f"{shown} will probably need about {_amount(need.fetched + need.unpacked)} ({_amount(need.fetched)} to fetch, "
