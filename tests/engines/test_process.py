@@ -62,13 +62,14 @@ def test_a_signal_to_the_command_reaches_the_payload(box):
 
 
 def test_sigkill_leaves_no_orphan(box):
-    with box.popen("run", *box.options, box.image, "sh", "-c", "echo $$; exec sleep 1000", stdout=subprocess.PIPE) as process:
+    mine = f"sleep 1000.{os.getpid()}{time.monotonic_ns()}"
+    with box.popen("run", *box.options, box.image, "sh", "-c", f"echo $$; exec {mine}", stdout=subprocess.PIPE) as process:
         assert process.stdout.readline().strip()
         process.kill()
     deadline = time.monotonic() + 10
-    while subprocess.run(["pgrep", "-f", "^sleep 1000$"], capture_output=True).returncode == 0 and time.monotonic() < deadline:
+    while subprocess.run(["pgrep", "-f", f"^{mine}$"], capture_output=True).returncode == 0 and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert subprocess.run(["pgrep", "-f", "^sleep 1000$"], capture_output=True).returncode == 1
+    assert subprocess.run(["pgrep", "-f", f"^{mine}$"], capture_output=True).returncode == 1
 
 
 def test_signals_are_not_ignored_behind_pythons_back(box):

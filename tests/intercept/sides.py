@@ -29,7 +29,7 @@ class Side:
     def with_(self, **changes) -> Side:
         """The same side, otherwise set."""
         settings = {"mode": self.mode, "binds": self.binds, "options": self.options, "inside": self.inside, **changes}
-        return Side(self.name, self.program, self.tree, **settings)
+        return Side(self.name, self.program, settings.pop("tree", self.tree), **settings)
 
     def records(self, argv, cwd="/", env=()) -> list[tuple[str, ...]]:
         found: list[tuple[str, ...]] = []

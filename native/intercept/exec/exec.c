@@ -64,7 +64,7 @@ static long open_executable(int from, u64 path, int flags)
         return error;
     if ((status.mode & S_IFMT) != S_IFREG)
         return (status.mode & S_IFMT) == S_IFLNK ? -ELOOP : -EACCES;
-    long fd = KERNEL(openat, place.fd, place.name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | (place.magic ? 0 : O_NOFOLLOW), 0);
+    long fd = open_temporary(place.fd, place.name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | (place.magic ? 0 : O_NOFOLLOW), 0);
     if (fd < 0)
         return fd;
     hold_descriptor((int)fd);
@@ -259,11 +259,32 @@ static long replace_process(const struct request *request, const struct arrays *
     return error;
 }
 
+/* Where the kernel could not map the engine itself it would kill the process without a word. */
+static long check_limits(const struct request *request)
+{
+    static const struct {
+        u32 name, kilobytes;
+        const char *words;
+    } least[] = {{RLIMIT_AS, 1536, "address space (ulimit -v)"}, {RLIMIT_DATA, 1024, "data (ulimit -d)"}};
+    for (size_t i = 0; i < LENGTH(least); i++) {
+        struct rlimit limit;
+        if (KERNEL(prlimit64, 0, least[i].name, NULL, &limit) || limit.soft >= (u64)least[i].kilobytes << 10)
+            continue;
+        message("the interception engine cannot start ", request->path, ": the limit of ", least[i].words, " is below ",
+                number_text(least[i].kilobytes), " kB", NULL);
+        return -ENOMEM;
+    }
+    return 0;
+}
+
 /* A process that is traced gets a SIGTRAP from the kernel when it executes a program. It stays blocked until the program is loaded (loader.c): a
  * debugger takes it for the moment to look where the program lies. */
 static long run(const struct request *request, char *const *argv, char *const *envp)
 {
     u64 mask, trap = SIGNAL_BIT(SIGTRAP);
+    long error = check_limits(request);
+    if (error)
+        return error;
     struct exec_state state = {
         .program = (u32)request->program, .interpreter = (u32)request->interpreter, .first_reserved = container->first_reserved,
         .directory_bind = (u32)process.directory_bind, .ignored = signals_ignored(), .nested = request->nested,
@@ -272,7 +293,7 @@ static long run(const struct request *request, char *const *argv, char *const *e
     identity_for_exec(&state, request->program);
     struct arrays arrays = {0};
     char *word = arena_take(state_size(&state));
-    long error = word ? build_arrays(&arrays, request, argv, envp, word) : -ENOMEM; /* reads the guest's memory: nothing to undo yet */
+    error = word ? build_arrays(&arrays, request, argv, envp, word) : -ENOMEM; /* reads the guest's memory: nothing to undo yet */
     if (error)
         return error;
     KERNEL(rt_sigprocmask, SIG_BLOCK, &trap, &mask, 8);

@@ -124,7 +124,9 @@ struct dirent64 {
 #define IN_DONT_FOLLOW 0x02000000
 #define IN_ONLYDIR 0x01000000
 
+#define RLIMIT_DATA 2
 #define RLIMIT_NOFILE 7
+#define RLIMIT_AS 9
 struct rlimit {
     u64 soft, hard;
 };
