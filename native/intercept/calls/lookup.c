@@ -40,15 +40,20 @@ long do_stat(int from, u64 path, struct stat *to, int flags)
     return 0;
 }
 
+#define CLOSED_DESCRIPTOR 0x7fffffff /* never open; a negative one would be judged otherwise */
 #define STAT_FLAGS (AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH | AT_STATX_SYNC_TYPE)
 
 long call_newfstatat(struct frame *frame)
 {
-    int flags = (int)frame->arg[3];
-    struct stat none;
-    if (flags & ~STAT_FLAGS) /* the kernel says which error comes first, and looks nothing up */
-        return KERNEL(newfstatat, is_reserved(argument_fd(frame, 0)) ? -1 : argument_fd(frame, 0), frame->arg[1], &none, flags);
-    return do_stat(argument_fd(frame, 0), frame->arg[1], (struct stat *)frame->arg[2], flags);
+    int from = argument_fd(frame, 0), flags = (int)frame->arg[3];
+    struct stat *status = (struct stat *)frame->arg[2];
+    if (!(flags & ~STAT_FLAGS))
+        return do_stat(from, frame->arg[1], status, flags);
+    /* The kernel says which error comes first, and looks nothing up: at most it takes an empty path before it sees the flags. */
+    long error = KERNEL(newfstatat, is_reserved(from) ? CLOSED_DESCRIPTOR : from, frame->arg[1], status, flags);
+    if (!error && has_option(OPTION_SHOWN_IDS))
+        identity_show_stat(status);
+    return error;
 }
 
 long call_fstat(struct frame *frame)
@@ -72,9 +77,9 @@ long call_statx(struct frame *frame)
     if (has_option(OPTION_SHOWN_IDS))
         mask |= STATX_TYPE | STATX_MODE | STATX_UID | STATX_GID | STATX_INO;
     bool invalid = (flags & ~STAT_FLAGS) || (flags & AT_STATX_SYNC_TYPE) == AT_STATX_SYNC_TYPE || (mask & 0x80000000u);
-    if (invalid) /* the kernel says which error comes first, and looks nothing up */
-        return KERNEL(statx, is_reserved(from) ? -1 : from, path, flags, mask, status);
-    if ((flags & AT_EMPTY_PATH) && (!path || !*(const char *)path)) {
+    if (invalid) {
+        error = KERNEL(statx, is_reserved(from) ? CLOSED_DESCRIPTOR : from, path, flags, mask, status); /* as above */
+    } else if ((flags & AT_EMPTY_PATH) && (!path || !*(const char *)path)) {
         error = is_reserved(from) ? -EBADF : KERNEL(statx, from, "", flags, mask, status);
     } else {
         error = find_unfollowed(from, path, &place);

@@ -280,7 +280,9 @@ static long open_scoped(int from, u64 path, const struct open_how *how)
         result = how->resolve & RESOLVE_NO_SYMLINKS ? -ELOOP : place_follow(&place);
     if (result == -ELOOP && (how->resolve & RESOLVE_NO_SYMLINKS))
         thread->magic_met = thread->scope_left = 0; /* that was said first */
-    if (thread->magic_met || ((how->resolve & RESOLVE_BENEATH) && thread->scope_left))
+    if (thread->magic_met && (how->resolve & RESOLVE_NO_MAGICLINKS))
+        result = -ELOOP;
+    else if (thread->magic_met || ((how->resolve & RESOLVE_BENEATH) && thread->scope_left))
         result = -EXDEV;
     if (!result)
         result = open_lowest(&place, how->flags, how->mode);
