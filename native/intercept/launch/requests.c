@@ -45,7 +45,7 @@ static void begin_anew(char *mark)
 /* As docs/design/launch-file.md has it: a few devices of the host, links, and a place for shared memory. */
 static void small_dev(const struct launch *launch, const char *target)
 {
-    static const char *const devices[] = {"null", "zero", "full", "random", "urandom", "tty", "pts", "mqueue"};
+    static const char *const devices[] = {"null", "zero", "full", "random", "urandom", "tty", "pts", "ptmx", "mqueue"};
     static const char *const links[][2] = {
         {"fd", "/proc/self/fd"}, {"stdin", "/proc/self/fd/0"}, {"stdout", "/proc/self/fd/1"}, {"stderr", "/proc/self/fd/2"},
         {"ptmx", "pts/ptmx"}, {"core", "/proc/kcore"},
