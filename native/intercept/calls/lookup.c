@@ -189,19 +189,24 @@ static NOINLINE long read_proc_link(struct place *place, char *to, u64 size)
     return copy_out(to, size, text);
 }
 
-/* A link of procfs opened with O_PATH: which one is not known any more, so a host path that is not visible is not shown. */
+/* A link of procfs opened with O_PATH. */
 static NOINLINE long read_own_link(int fd, char *to, u64 size)
 {
-    char *text = arena_take(PATH_LIMIT), *shown = arena_take(PATH_LIMIT);
-    if (!text || !shown)
-        return -ENOMEM;
-    long length = KERNEL(readlinkat, fd, "", text, PATH_LIMIT - 1);
+    char *host = arena_take(PATH_LIMIT);
+    long length = host ? KERNEL(readlinkat, fd, "", host, PATH_LIMIT - 1) : -ENOMEM;
+    if (length >= 0)
+        length = host_path_of(fd, host);
     if (length < 0)
         return length;
-    text[length] = 0;
-    if (text[0] != '/')
-        return copy_out(to, size, text);
-    return shown_path(text, shown, -1) ? copy_out(to, size, shown) : -EACCES;
+    size_t base = base_offset(host, (size_t)length);
+    if (base < 2)
+        return -EACCES;
+    host[base - 1] = 0;
+    struct place place = {.fd = (int)open_temporary(AT_FDCWD, host, OPEN_DIRECTORY, 0), .name = host + base, .bind = -1};
+    if (place.fd < 0)
+        return place.fd;
+    hold_descriptor(place.fd);
+    return read_proc_link(&place, to, size);
 }
 
 long do_readlink(int from, u64 path, char *text, u64 size)

@@ -5,11 +5,19 @@
 #include "../paths/place.h"
 #include "calls.h"
 
+/* Of the directory, or of the file itself where there is no name. */
+static long status_of(const struct place *place, struct stat *status)
+{
+    return place->fd == AT_FDCWD ? KERNEL(newfstatat, AT_FDCWD, ".", status, 0) : KERNEL(fstat, place->fd, status);
+}
+
 /* In a read-only tree an entry that exists is reported before the tree is. */
 static COLD long refuse_creation(struct place *place, bool directory, long otherwise)
 {
     struct stat status;
     size_t length = strlen(place->name), plain = length;
+    if (!status_of(place, &status) && !status.nlink)
+        return -ENOENT; /* the directory was removed */
     while (plain > 1 && place->name[plain - 1] == '/')
         plain--;
     char *name = arena_take(plain + 1);
@@ -133,12 +141,6 @@ long do_unlink(int from, u64 path, int flags)
         identity_removed(key);
     }
     return error;
-}
-
-/* Of the directory, or of the file itself where there is no name. */
-static long status_of(const struct place *place, struct stat *status)
-{
-    return place->fd == AT_FDCWD ? KERNEL(newfstatat, AT_FDCWD, ".", status, 0) : KERNEL(fstat, place->fd, status);
 }
 
 enum crossing { CROSSING_NONE, CROSSING_BINDS, CROSSING_DEVICES };
