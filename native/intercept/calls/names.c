@@ -16,7 +16,7 @@ static COLD long refuse_creation(struct place *place, bool directory, long other
 {
     struct stat status;
     size_t length = strlen(place->name), plain = length;
-    if (!status_of(place, &status) && !status.nlink)
+    if (!status_of(place, &status) && (status.mode & S_IFMT) == S_IFDIR && !status.nlink)
         return -ENOENT; /* the directory was removed */
     while (plain > 1 && place->name[plain - 1] == '/')
         plain--;
