@@ -16,8 +16,6 @@ static COLD long refuse_creation(struct place *place, bool directory, long other
 {
     struct stat status;
     size_t length = strlen(place->name), plain = length;
-    if (!status_of(place, &status) && (status.mode & S_IFMT) == S_IFDIR && !status.nlink)
-        return -ENOENT; /* the directory was removed */
     while (plain > 1 && place->name[plain - 1] == '/')
         plain--;
     char *name = arena_take(plain + 1);
@@ -30,6 +28,8 @@ static COLD long refuse_creation(struct place *place, bool directory, long other
         return -EEXIST;
     if (error != -ENOENT)
         return error;
+    if (!status_of(place, &status) && (status.mode & S_IFMT) == S_IFDIR && !status.nlink)
+        return -ENOENT; /* the directory was removed */
     return plain < length && !directory ? -ENOENT : otherwise;
 }
 
