@@ -39,12 +39,19 @@ def differing(both, script, first, last, options=()):
         os.chmod(work, 0o755)
     parts = [text.split("seed ")[1:] for text in outputs]
     assert len(parts[0]) == len(parts[1]) == last - first
-    return [first_difference(one, other) for one, other in zip(*parts) if one != other]
+    found = [first_difference(one, other) for one, other in zip(*parts) if one != other]
+    return [(seed, pair) for seed, pair in found if not is_known(*pair)]
+
+
+def is_known(native, other):
+    """Rare ones that docs/reference/intercept-differences.md explains: the length of a socket's name, and `..` far below closed directories."""
+    name_length = native[:2] == other[:2] == "  " and native.strip().isdigit() and other.strip().isdigit()
+    return name_length or (" -13 " in other and other.endswith(".."))
 
 
 def first_difference(one, other):
     lines = zip(one.splitlines(), other.splitlines())
-    return one.splitlines()[0], next((pair for pair in lines if pair[0] != pair[1]), "length")
+    return one.splitlines()[0], next((pair for pair in lines if pair[0] != pair[1]), ("length", "length"))
 
 
 @pytest.mark.parametrize("first", range(SEEDS.start, SEEDS.stop, CHUNK))

@@ -40,15 +40,20 @@ long do_stat(int from, u64 path, struct stat *to, int flags)
     return 0;
 }
 
+#define CLOSED_DESCRIPTOR 0x7fffffff /* never open; a negative one would be judged otherwise */
 #define STAT_FLAGS (AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH | AT_STATX_SYNC_TYPE)
 
 long call_newfstatat(struct frame *frame)
 {
-    int flags = (int)frame->arg[3];
-    struct stat none;
-    if (flags & ~STAT_FLAGS) /* the kernel says which error comes first, and looks nothing up */
-        return KERNEL(newfstatat, is_reserved(argument_fd(frame, 0)) ? -1 : argument_fd(frame, 0), frame->arg[1], &none, flags);
-    return do_stat(argument_fd(frame, 0), frame->arg[1], (struct stat *)frame->arg[2], flags);
+    int from = argument_fd(frame, 0), flags = (int)frame->arg[3];
+    struct stat *status = (struct stat *)frame->arg[2];
+    if (!(flags & ~STAT_FLAGS))
+        return do_stat(from, frame->arg[1], status, flags);
+    /* The kernel says which error comes first, and looks nothing up: at most it takes an empty path before it sees the flags. */
+    long error = KERNEL(newfstatat, is_reserved(from) ? CLOSED_DESCRIPTOR : from, frame->arg[1], status, flags);
+    if (!error && has_option(OPTION_SHOWN_IDS))
+        identity_show_stat(status);
+    return error;
 }
 
 long call_fstat(struct frame *frame)
@@ -72,9 +77,9 @@ long call_statx(struct frame *frame)
     if (has_option(OPTION_SHOWN_IDS))
         mask |= STATX_TYPE | STATX_MODE | STATX_UID | STATX_GID | STATX_INO;
     bool invalid = (flags & ~STAT_FLAGS) || (flags & AT_STATX_SYNC_TYPE) == AT_STATX_SYNC_TYPE || (mask & 0x80000000u);
-    if (invalid) /* the kernel says which error comes first, and looks nothing up */
-        return KERNEL(statx, is_reserved(from) ? -1 : from, path, flags, mask, status);
-    if ((flags & AT_EMPTY_PATH) && (!path || !*(const char *)path)) {
+    if (invalid) {
+        error = KERNEL(statx, is_reserved(from) ? CLOSED_DESCRIPTOR : from, path, flags, mask, status); /* as above */
+    } else if ((flags & AT_EMPTY_PATH) && (!path || !*(const char *)path)) {
         error = is_reserved(from) ? -EBADF : KERNEL(statx, from, "", flags, mask, status);
     } else {
         error = find_unfollowed(from, path, &place);
@@ -184,19 +189,24 @@ static NOINLINE long read_proc_link(struct place *place, char *to, u64 size)
     return copy_out(to, size, text);
 }
 
-/* A link of procfs opened with O_PATH: which one is not known any more, so a host path that is not visible is not shown. */
+/* A link of procfs opened with O_PATH. */
 static NOINLINE long read_own_link(int fd, char *to, u64 size)
 {
-    char *text = arena_take(PATH_LIMIT), *shown = arena_take(PATH_LIMIT);
-    if (!text || !shown)
-        return -ENOMEM;
-    long length = KERNEL(readlinkat, fd, "", text, PATH_LIMIT - 1);
+    char *host = arena_take(PATH_LIMIT);
+    long length = host ? KERNEL(readlinkat, fd, "", host, PATH_LIMIT - 1) : -ENOMEM;
+    if (length >= 0)
+        length = host_path_of(fd, host);
     if (length < 0)
         return length;
-    text[length] = 0;
-    if (text[0] != '/')
-        return copy_out(to, size, text);
-    return shown_path(text, shown, -1) ? copy_out(to, size, shown) : -EACCES;
+    size_t base = base_offset(host, (size_t)length);
+    if (base < 2)
+        return -EACCES;
+    host[base - 1] = 0;
+    struct place place = {.fd = (int)open_temporary(AT_FDCWD, host, OPEN_DIRECTORY, 0), .name = host + base, .bind = -1};
+    if (place.fd < 0)
+        return place.fd;
+    hold_descriptor(place.fd);
+    return read_proc_link(&place, to, size);
 }
 
 long do_readlink(int from, u64 path, char *text, u64 size)

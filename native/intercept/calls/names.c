@@ -5,6 +5,12 @@
 #include "../paths/place.h"
 #include "calls.h"
 
+/* Of the directory, or of the file itself where there is no name. */
+static long status_of(const struct place *place, struct stat *status)
+{
+    return place->fd == AT_FDCWD ? KERNEL(newfstatat, AT_FDCWD, ".", status, 0) : KERNEL(fstat, place->fd, status);
+}
+
 /* In a read-only tree an entry that exists is reported before the tree is. */
 static COLD long refuse_creation(struct place *place, bool directory, long otherwise)
 {
@@ -22,6 +28,8 @@ static COLD long refuse_creation(struct place *place, bool directory, long other
         return -EEXIST;
     if (error != -ENOENT)
         return error;
+    if (!status_of(place, &status) && (status.mode & S_IFMT) == S_IFDIR && !status.nlink)
+        return -ENOENT; /* the directory was removed */
     return plain < length && !directory ? -ENOENT : otherwise;
 }
 
@@ -133,12 +141,6 @@ long do_unlink(int from, u64 path, int flags)
         identity_removed(key);
     }
     return error;
-}
-
-/* Of the directory, or of the file itself where there is no name. */
-static long status_of(const struct place *place, struct stat *status)
-{
-    return place->fd == AT_FDCWD ? KERNEL(newfstatat, AT_FDCWD, ".", status, 0) : KERNEL(fstat, place->fd, status);
 }
 
 enum crossing { CROSSING_NONE, CROSSING_BINDS, CROSSING_DEVICES };

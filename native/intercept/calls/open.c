@@ -205,8 +205,11 @@ static COLD long refuse_scoped_write(int from, u64 path, const struct open_how *
 {
     struct place start = {.fd = from, .bind = -1, .name = ""};
     struct open_how how = {O_PATH | O_CLOEXEC | (wanted->flags & (O_NOFOLLOW | O_DIRECTORY)), 0, wanted->resolve};
-    if (!*(const char *)path || place_writable(&start) == 0)
+    size_t length = strlen((const char *)path);
+    if (!length || place_writable(&start) == 0)
         return 0;
+    if ((wanted->flags & O_CREAT) && ((const char *)path)[length - 1] == '/')
+        return 0; /* the kernel makes no directory here, whatever else it says */
     long fd = KERNEL(openat2, from, path, &how, sizeof how);
     if (fd == -ENOENT && (wanted->flags & O_CREAT)) { /* is it only the last name that is missing? */
         long error = 0;
@@ -226,6 +229,12 @@ static COLD long refuse_scoped_write(int from, u64 path, const struct open_how *
     hold_descriptor((int)fd);
     start.fd = (int)fd;
     return refuse_write(&start, wanted->flags);
+}
+
+/* Is a link as the last component what is opened, and not what it leads to? An exclusive creation sees that something is there. */
+static bool stops_at_link(const struct open_how *how)
+{
+    return (how->flags & O_NOFOLLOW) || (how->flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL);
 }
 
 static bool crosses_bind(int from, u64 pointer, struct place *place)
@@ -265,6 +274,7 @@ static long open_scoped(int from, u64 path, const struct open_how *how)
         return -ENOMEM;
     if (guest_path_of(from, scope) || !holds_bind(scope)) {
         long error = has_option(OPTION_READ_ONLY) && (writes(how->flags) || creates(how->flags)) ? refuse_scoped_write(from, path, how) : 0;
+        release_held(thread, (u32)thread->frame->held); /* the guest expects the lowest free number */
         return error ? error : KERNEL(openat2, from, path, how, sizeof *how);
     }
     if ((how->resolve & RESOLVE_BENEATH) && *(const char *)path == '/')
@@ -276,11 +286,13 @@ static long open_scoped(int from, u64 path, const struct open_how *how)
     long result = how->resolve & RESOLVE_NO_SYMLINKS ? refuse_links(from, path) : 0;
     if (!result)
         result = find_unfollowed(from, path, &place);
-    if (!result && !(how->flags & O_NOFOLLOW) && is_link(&place))
+    if (!result && !stops_at_link(how) && is_link(&place))
         result = how->resolve & RESOLVE_NO_SYMLINKS ? -ELOOP : place_follow(&place);
     if (result == -ELOOP && (how->resolve & RESOLVE_NO_SYMLINKS))
         thread->magic_met = thread->scope_left = 0; /* that was said first */
-    if (thread->magic_met || ((how->resolve & RESOLVE_BENEATH) && thread->scope_left))
+    if (thread->magic_met && (how->resolve & RESOLVE_NO_MAGICLINKS))
+        result = -ELOOP;
+    else if (thread->magic_met || ((how->resolve & RESOLVE_BENEATH) && thread->scope_left))
         result = -EXDEV;
     if (!result)
         result = open_lowest(&place, how->flags, how->mode);
@@ -300,13 +312,13 @@ static long open_resolving(int from, u64 path, const struct open_how *how)
     long error = how->resolve & RESOLVE_NO_SYMLINKS ? refuse_links(from, path) : 0;
     if (!error)
         error = find_unfollowed(from, path, &place);
-    if (!error && (how->resolve & RESOLVE_NO_MAGICLINKS) && !(how->flags & O_NOFOLLOW) && may_be_proc_link(place.name))
+    if (!error && (how->resolve & RESOLVE_NO_MAGICLINKS) && !stops_at_link(how) && may_be_proc_link(place.name))
         error = place_follow(&place);
     if ((how->resolve & RESOLVE_NO_MAGICLINKS) && thread->magic_met)
         error = -ELOOP;
     if (error)
         return error;
-    if ((how->resolve & RESOLVE_NO_SYMLINKS) && !(how->flags & O_NOFOLLOW) && is_link(&place))
+    if ((how->resolve & RESOLVE_NO_SYMLINKS) && !stops_at_link(how) && is_link(&place))
         return -ELOOP;
     if ((how->resolve & RESOLVE_NO_XDEV) && crosses_bind(from, path, &place))
         return -EXDEV;
@@ -347,7 +359,7 @@ long call_name_to_handle_at(struct frame *frame)
     if (KERNEL(name_to_handle_at, AT_FDCWD, "", frame->arg[2], frame->arg[3], flags & ~AT_EMPTY_PATH) == -EINVAL)
         return -EINVAL; /* flags that this kernel does not know */
     if ((flags & AT_EMPTY_PATH) && !*(const char *)frame->arg[1])
-        return KERNEL(name_to_handle_at, frame->arg[0], "", frame->arg[2], frame->arg[3], flags);
+        return is_reserved(argument_fd(frame, 0)) ? -EBADF : KERNEL(name_to_handle_at, frame->arg[0], "", frame->arg[2], frame->arg[3], flags);
     long error = find_object(argument_fd(frame, 0), frame->arg[1], flags & AT_SYMLINK_FOLLOW, &place);
     if (error)
         return error;

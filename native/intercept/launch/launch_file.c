@@ -193,6 +193,8 @@ static void carry_out(struct file_state *state, const struct record *record)
     case RECORD_ROOT_TREE:
         launch->root = host_path(state, record, first);
         launch->root_read_only = text_equal(record_field(record, 1), "ro");
+        if (!launch->root_read_only && !text_equal(record_field(record, 1), "rw"))
+            refuse(record, "has a mode that is neither ro nor rw: ", record_field(record, 1));
         break;
     case RECORD_BIND: bind(state, record); break;
     case RECORD_TMPFS: tmpfs(state, record); break;

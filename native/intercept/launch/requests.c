@@ -35,18 +35,26 @@ static const char *below(const char *directory, const char *name)
     return path;
 }
 
+/* What one request took of the thread's memory and descriptors is not needed for the next. */
+static void begin_anew(char *mark)
+{
+    release_held(this_thread(), 0);
+    this_thread()->arena = mark;
+}
+
 /* As docs/design/launch-file.md has it: a few devices of the host, links, and a place for shared memory. */
 static void small_dev(const struct launch *launch, const char *target)
 {
-    static const char *const devices[] = {"null", "zero", "full", "random", "urandom", "tty", "pts", "mqueue"};
+    static const char *const devices[] = {"null", "zero", "full", "random", "urandom", "tty", "pts", "ptmx", "mqueue"};
     static const char *const links[][2] = {
         {"fd", "/proc/self/fd"}, {"stdin", "/proc/self/fd/0"}, {"stdout", "/proc/self/fd/1"}, {"stderr", "/proc/self/fd/2"},
         {"ptmx", "pts/ptmx"}, {"core", "/proc/kcore"},
     };
+    char *mark = this_thread()->arena;
     bind_scratch(scratch_directory(launch, 0755), launch, target, true, false);
-    for (size_t i = 0; i < LENGTH(devices); i++)
+    for (size_t i = 0; i < LENGTH(devices); i++, begin_anew(mark))
         bind_host(launch, below("/dev", devices[i]), below(target, devices[i]), false);
-    for (size_t i = 0; i < LENGTH(links); i++)
+    for (size_t i = 0; i < LENGTH(links); i++, begin_anew(mark))
         make_link(links[i][1], below(target, links[i][0]));
     bind_scratch(scratch_directory(launch, 01777), launch, below(target, "shm"), true, false);
 }
@@ -117,15 +125,12 @@ static void add_directory(const struct launch *launch)
 
 void add_requests(struct launch *launch)
 {
-    struct thread *thread = this_thread();
-    char *mark = thread->arena;
-    for (u32 i = 0; i < launch->opened_count; i++) {
+    char *mark = this_thread()->arena;
+    for (u32 i = 0; i < launch->opened_count; i++, begin_anew(mark))
         add_request(launch, &launch->opened[i]);
-        release_held(thread, 0);
-        thread->arena = mark;
-    }
     add_directory(launch);
-    for (u32 i = 0; i < launch->request_count; i++)
+    begin_anew(mark);
+    for (u32 i = 0; i < launch->request_count; i++, begin_anew(mark))
         if (launch->requests[i].kind == REQUEST_READ_ONLY)
             make_read_only(launch->requests[i].guest);
 }

@@ -28,8 +28,7 @@ long host_path_of(int fd, char *out)
     return length;
 }
 
-/* The current directory may have been removed: then it has no path for getcwd, but one that `..` can go up from. */
-static long standing_in(char *host)
+long last_path_of_cwd(char *host)
 {
     long size = KERNEL(readlinkat, AT_FDCWD, "/proc/self/cwd", host, PATH_LIMIT - 1);
     long mark = size - (long)sizeof deleted_mark + 1;
@@ -47,7 +46,7 @@ long guest_path_of(int fd, char *out)
     char *host = arena_take(PATH_LIMIT);
     long error = host ? host_path_of(fd, host) : -ENOMEM;
     if (error == -ENOENT && fd == AT_FDCWD)
-        error = standing_in(host);
+        error = last_path_of_cwd(host);
     if (error < 0)
         return error;
     return guest_of_host(host, out, fd == AT_FDCWD ? process.directory_bind : -1) ? 0 : -ENOENT;

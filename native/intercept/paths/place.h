@@ -84,6 +84,8 @@ long open_walking(int from, const char *path, int *bind);
 /* --- host_path.c --- */
 /* Host path of a descriptor or AT_FDCWD into `out` (PATH_LIMIT); negative error. A mark of a deleted directory is taken off. */
 long host_path_of(int fd, char *out);
+/* The current directory may have been removed: then it has no path for getcwd, but one that `..` can go up from. */
+long last_path_of_cwd(char *host);
 long guest_path_of(int fd, char *out);
 
 /* The same descriptor under another number if `name` is its number. */

@@ -8,6 +8,8 @@ const struct bind *place_bind(struct place *place)
         char *host = arena_take(PATH_LIMIT), *guest = arena_take(PATH_LIMIT);
         int preferred = place->fd == AT_FDCWD ? process.directory_bind : -1;
         long size = !host || !guest ? -ENOMEM : place->magic ? KERNEL(readlinkat, place->fd, place->name, host, PATH_LIMIT - 1) : host_path_of(place->fd, host);
+        if (size == -ENOENT && place->fd == AT_FDCWD)
+            size = last_path_of_cwd(host);
         if (size < 0)
             return NULL;
         host[size] = 0;
