@@ -27,7 +27,7 @@ NAME = "intercept"
 MACHINES = ("x86_64",)
 ALWAYS = frozenset((
     "shared-root", "read-only-root", "private-copy", "binds", "read-only-binds", "tmpfs", "other-user", "root-user", "small-dev",
-    "trace",
+    "trace", "limits",
 ))  # fmt: skip
 # What it needs, by the probe's name: what is missing, and what would help.
 NEEDS = {
