@@ -11,6 +11,8 @@ import tarfile
 
 import pytest
 
+from sampan.host import native
+
 CHANGE = """
 set -e
 echo new > /etc/new; mkdir -p /opt/deep/er; printf four > /opt/deep/er/f; ln -s f /opt/deep/er/link; ln /opt/deep/er/f /opt/hard
@@ -36,7 +38,7 @@ def copying(stocked):
     """The same store, used by a launcher for which the kernel has no overlay: its containers are private copies."""
     programs = stocked.directory / "programs"
     programs.mkdir()
-    real = os.path.join(os.environ["SAMPAN_PROGRAMS"], "sampan-run")
+    real = os.path.join(os.environ.get("SAMPAN_PROGRAMS", native.PACKAGED), "sampan-run")
     (programs / "sampan-run").write_text(f'#!/bin/sh\nexec {real} --without=overlay "$@"\n')
     (programs / "sampan-run").chmod(0o755)
     return type(stocked)(stocked.home, stocked.directory, stocked.image, variables={"SAMPAN_PROGRAMS": str(programs)})

@@ -168,11 +168,19 @@ def test_a_program_is_compiled_and_runs(sampan, registry, tmp_path):
 
 def test_sampan_inside_sampan(shared_sampan, tmp_path):
     """The image has Python; sampan and the store are those of the host, seen through a bind."""
-    words = ["-e", "PYTHONPATH=/sampan", "-e", f"SAMPAN_PROGRAMS={os.environ.get('SAMPAN_PROGRAMS', '/sampan/sampan/native')}"]
-    source = Path(sampan.__file__).parents[1]
-    done = shared_sampan.good(
-        "run", "-v", str(tmp_path), "-v", f"{source}:/sampan:ro", "-v", f"{shared_sampan.home}:/store", "-e", "SAMPAN_HOME=/store", "-e", f"SAMPAN_RUNTIME_DIR={tmp_path}/runtime",
-        "-v", f"{os.environ['SAMPAN_PROGRAMS']}:{os.environ['SAMPAN_PROGRAMS']}:ro" if "SAMPAN_PROGRAMS" in os.environ else f"{source}:/s2:ro",
-        *words, shared_sampan.image, "python3", "-m", "sampan", "run", "--read-only", shared_sampan.image, "hello",
-    )  # fmt: skip
+    words = [
+        "-v",
+        f"{Path(sampan.__file__).parents[1]}:/sampan:ro",
+        "-e",
+        "PYTHONPATH=/sampan",
+        "-v",
+        f"{shared_sampan.home}:/store",
+        "-v",
+        str(tmp_path),
+    ]
+    words += ["-e", "SAMPAN_HOME=/store", "-e", f"SAMPAN_RUNTIME_DIR={tmp_path}/runtime"]
+    programs = os.environ.get("SAMPAN_PROGRAMS")
+    words += ["-v", f"{programs}:/programs:ro", "-e", "SAMPAN_PROGRAMS=/programs"] if programs else []
+    inner = ["python3", "-m", "sampan", "run", "--read-only", shared_sampan.image, "hello"]
+    done = shared_sampan.good("run", *words, shared_sampan.image, *inner)
     assert done.text.startswith("hello from ")

@@ -62,5 +62,10 @@ def mounted(directory: Path, work: Path):
         yield SlowFileSystem(place, work / "counts", process)
     finally:
         subprocess.run(["fusermount3", "-u", "-z", place], stderr=subprocess.DEVNULL)
-        process.wait(10)
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:  # a mount namespace still has it
+            process.kill()
+            process.wait()
         process.stderr.close()

@@ -167,13 +167,14 @@ class _Scan:
         try:
             attributes = _attributes_of(descriptor)
             _check_overlay(attributes, place.path)
-            if recorded.MOUNT_POINT in attributes and place.base is None and not os.listdir(descriptor):
-                place.children.pop(place.name, None)
-                return
             is_opaque = b"y" in (attributes.get(prefix + b"opaque") for prefix in _OVERLAY)
             base = None if is_opaque else place.base_of(DIRECTORY)
             node = self._attributes(os.fstat(descriptor), attributes, base, place, keeps_mode=True)
             node.children = self._children(descriptor, place.path, base)
+            if recorded.MOUNT_POINT in attributes and place.base is None and not node.children:
+                # Nothing, or only other such names, for a bind of several new directories.
+                place.children.pop(place.name, None)
+                return
         finally:
             os.close(descriptor)
         if base is not None:

@@ -90,6 +90,8 @@ def pause(record: Record) -> None:
     while True:
         new = [pid for pid in inside(record) if pid not in stopped]
         if not new:
+            # A signal is delivered when the process runs next.
+            _until(lambda: all(processes.is_stopped(pid) for pid in stopped), 1)
             return
         for pid in new:
             _signal(pid, stay.SIGNALS["STOP"])
