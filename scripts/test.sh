@@ -21,6 +21,7 @@ fuse() {
     [ "$(id -u)" = 0 ] || return 0
     [ -e /dev/fuse ] || mknod /dev/fuse c 10 229 || say "no /dev/fuse can be made: tests that count calls of a file system are left out"
     [ ! -e /dev/fuse ] || chmod 666 /dev/fuse
+    [ -e /etc/mtab ] || ln -s ../proc/self/mounts /etc/mtab  # fusermount3 reads it, and a minimal system may lack it
 }
 stage "fuse" fuse
 stage "user" make_user
@@ -86,8 +87,9 @@ if [ "$(id -u)" = 0 ] && [ -n "$leftovers" ]; then
     say "processes of $SETUP_USER are left running:"; say "$leftovers"
     STATUS=1
 fi
+[ "$(id -u)" != 0 ] || awk -v work="$WORK/" 'index($2, work) == 1 { print $2 }' /proc/mounts | xargs -r umount -l  # of a test that was killed
 chmod -R u+rwx "$WORK" 2>/dev/null || true  # work directories of overlays
-rm -rf "$WORK"
+rm -rf "$WORK" || STATUS=1
 print_stages
 [ "$STATUS" = 0 ] && say "all tests passed" || say "TESTS FAILED"
 exit "$STATUS"
