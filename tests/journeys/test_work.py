@@ -111,7 +111,7 @@ class Terminal:
         self.seen = ""
         os.write(self.controller, text.encode())
 
-    def expect(self, text: str, seconds: float = 20) -> None:
+    def expect(self, text: str, seconds: float = 60) -> None:
         end = time.monotonic() + seconds
         while text not in self.seen:
             assert time.monotonic() < end, f"{text!r} did not come: {self.seen!r}"
@@ -135,17 +135,17 @@ def terminal(shared_sampan, tmp_path):
 def test_job_control_in_a_shell(shared_sampan, terminal, options):
     command = " ".join(shared_sampan.command())
     terminal.expect("ready> ")
-    terminal.type(
-        f"{command} run {options}{shared_sampan.image} sh -c 'trap \"stty size\" WINCH; echo begun; while :; do sleep 0.1; done'\n"
-    )
+    script = 'trap "stty size" WINCH; trap "echo going on" CONT; echo begun; while :; do sleep 0.1; done'
+    terminal.type(f"{command} run {options}{shared_sampan.image} sh -c '{script}'\n")
     terminal.expect("begun\r\n")
     terminal.resize(50, 132)
     terminal.expect("50 132")
     terminal.type("\x1a")
     terminal.expect("Stopped")
-    terminal.type("jobs; fg\n")
+    terminal.type("jobs\n")
     terminal.expect("Stopped")
-    time.sleep(0.5)
+    terminal.type("fg\n")
+    terminal.expect("going on\r\n")
     terminal.type("\x03")
     terminal.expect("ready> ")
     terminal.type("echo ended with $?\n")
