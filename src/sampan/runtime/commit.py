@@ -158,7 +158,8 @@ def _describe(lease: Lease, made: dict[str, object], layers: Sequence[Descriptor
         raise ImageNotFound("its new tree was removed at once", "try again")
     return Image(
         reference=str(config.digest), manifest=str(sha256_of(content)), config=str(config.digest), chain=tree.chain,
-        media_type=mediatypes.OCI_MANIFEST, size=sum(layer.size for layer in layers), unpacked=trees.facts(tree).size, pulled=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        media_type=mediatypes.OCI_MANIFEST, size=sum(layer.size for layer in layers), unpacked=trees.facts(tree).size,
+        pulled=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     )  # fmt: skip
 
 
