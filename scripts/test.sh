@@ -82,7 +82,15 @@ else
         run "client on $(basename "$interpreter" | sed 's/venv-client-//')" "$interpreter/bin/python" -m pytest -q -n 2 --basetemp="$WORK/c${interpreter##*-}" -m client tests/unit tests/property tests/image
     done
 fi
+# podman keeps a process for its next call. What a killed test left behind may be about to end by itself.
+[ "$(id -u)" != 0 ] || pkill -9 -u "$SETUP_USER" -f "podman" 2>/dev/null || true
 leftovers=$(pgrep -u "$SETUP_USER" -l 2>/dev/null || true)
+patience=70
+while [ "$(id -u)" = 0 ] && [ -n "$leftovers" ] && [ "$patience" -gt 0 ]; do
+    sleep 2
+    patience=$((patience - 2))
+    leftovers=$(pgrep -u "$SETUP_USER" -l 2>/dev/null || true)
+done
 if [ "$(id -u)" = 0 ] && [ -n "$leftovers" ]; then
     say "processes of $SETUP_USER are left running:"; say "$leftovers"
     STATUS=1
