@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from sampan.container import root, state
 from sampan.container.borrow import borrowed
 from sampan.errors import HostError, NoSpace, SampanError, UsageError, printable
+from sampan.host import processes
 from sampan.layers.archive import ArchiveSink
 from sampan.layers.landing import name_of, on_host, spot
 from sampan.layers.pack import pack
@@ -159,6 +160,12 @@ def _job(record: Record, session: Session, task: dict[str, object], *, reads: bo
         with borrowed(session.store, record), inside.job(record, session, files.whole(record), task, reads=reads) as job:
             yield job
         return
+    if _is_intercepted(record):
+        # It has no root of its own: its files are where they lie.
+        files.check_kept(record, "a copy")
+        with inside.job(record, session, files.whole(record), task, reads=reads) as job:
+            yield job
+        return
     descriptor = _running_root(record)
     try:
         place = root.Tree(record.image.tree or f"{record.directory}/rootfs")
@@ -166,6 +173,11 @@ def _job(record: Record, session: Session, task: dict[str, object], *, reads: bo
             yield job
     finally:
         os.close(descriptor)
+
+
+def _is_intercepted(record: Record) -> bool:
+    process = state.inside(record.directory)
+    return process is not None and bool(processes.intercepted(process.pid))
 
 
 def _running_root(record: Record) -> int:

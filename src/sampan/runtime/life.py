@@ -111,7 +111,8 @@ def inside(record: Record) -> list[int]:
         return []
     namespace = processes.namespace(first.pid, "mnt")
     if namespace == processes.namespace(os.getpid(), "mnt"):
-        return [first.pid]
+        label = processes.intercepted(first.pid)
+        return [pid for pid in processes.own_pids() if processes.intercepted(pid) == label] if label else [first.pid]
     return [pid for pid in processes.own_pids() if processes.namespace(pid, "mnt") == namespace]
 
 
