@@ -34,10 +34,35 @@ static _Noreturn void cannot_make(const char *guest, long error)
     fail(STATUS_FAILED, "cannot make the place for a bind, ", guest, ": ", error_words(error), NULL);
 }
 
+static _Noreturn void refuse_to_make(const char *target, const char *place)
+{
+    static const char first[] = "make ", last[] = " on this machine first";
+    char *text = arena_take(sizeof first + sizeof last + strlen(target));
+    if (text)
+        put_text(put_text(put_text(text, first), target), last);
+    message_hint(text);
+    fail(STATUS_FAILED, target, " does not exist: it lies in ", place, ", which is a writable directory of this machine, and nothing is made there", NULL);
+}
+
+/* Marks a name that was made only because something is shown there (`diff` and `commit` leave it out), and gives its directory its times
+ * back. Where the file system takes neither, the name shows. */
+static void mark(int parent, const struct stat *before, const char *name)
+{
+    char path[40 + 256], *end = put_number(put_text(path, "/proc/self/fd/"), (u64)parent);
+    put_text(put_text(end, "/"), name);
+    KERNEL(lsetxattr, path, "user.sampan.mountpoint", "", 0, 0);
+    *end = 0;
+    KERNEL(utimensat, AT_FDCWD, path, &before->atime, 0); /* and `mtime` behind it: two times */
+}
+
 /* Makes `name` in `parent` (an O_PATH descriptor); 0, also if it is there already. */
 static long make_entry(int parent, const char *name, bool directory, u32 mode)
 {
+    struct stat before;
+    bool known = !KERNEL(fstat, parent, &before);
     long error = directory ? KERNEL(mkdirat, parent, name, mode) : KERNEL(mknodat, parent, name, S_IFREG | mode, 0);
+    if (!error && known)
+        mark(parent, &before, name);
     return error == -EEXIST ? 0 : error;
 }
 
@@ -107,6 +132,8 @@ static void make_missing(const struct launch *launch, const char *parent, const 
         show_missing(launch, parent, missing, wanted);
         return;
     }
+    if (bind->flags & BIND_MACHINE)
+        refuse_to_make(wanted.target, container_text(bind->guest));
     long fd = open_canonical(bind->descriptor, rest);
     if (fd < 0)
         cannot_make(wanted.target, fd);
