@@ -37,6 +37,11 @@ def join(record: Record, request: Request, session: Session, *, detach: bool = F
         request = request.but(engine="intercept")
     decided, engine = start.decide(record.with_request(request), session)
     names = tuple(name for kind, name in NAMESPACES.items() if _differs(process.pid, kind))
+    if not names and engine.namespaces:
+        raise CannotHonour(
+            f"the container {record.shown} cannot be entered: its process cannot be looked into, as that of an agent for keys",
+            "run the program when the container is started",
+        )
     directory = request.workdir or decided.directory.path or os.getcwd()
     return engine.join(decided, (process.pid, process.start, names), directory, detach=detach)
 
