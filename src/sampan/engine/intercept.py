@@ -33,6 +33,7 @@ ALWAYS = frozenset((
     "shared-root", "read-only-root", "private-copy", "binds", "read-only-binds", "tmpfs", "other-user", "root-user", "small-dev",
     "trace", "limits", "watcher",
 ))  # fmt: skip
+KEPT = "a container that is kept is a private copy of its image; owners that `--root` sets stand in a table beside it"
 WATCHER = "sampan-run"
 # What the watcher does, and what only namespaces have.
 NOT_ITS_OWN = frozenset(("unshare", "owners", "cgroup", "watch", "attach", "fds", "health"))
@@ -75,7 +76,8 @@ class Intercept(Engine):
             said = [(f"{NEEDS[name][0]} ({name}: {found.get(name, 'no answer')})", NEEDS[name][1]) for name in wrong]
             return Probe(None, tuple(said))
         features = ALWAYS | {"landlock"} if found.get("landlock") == "ok" else ALWAYS
-        notes = () if found.get("openat2") == "ok" else ("paths are looked up without openat2, which costs a little",)
+        notes: tuple[str, ...] = (KEPT,)
+        notes += () if found.get("openat2") == "ok" else ("paths are looked up without openat2, which costs a little",)
         return Probe(Can(NAME, features), (), notes)
 
     def command(self, plan: Plan) -> Start:
