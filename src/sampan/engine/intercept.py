@@ -16,7 +16,7 @@ from sampan.engine.base import Engine, Probe, Start
 from sampan.engine.encoding import encode, header
 from sampan.engine.programs import program as program_path
 from sampan.engine.remembered import answers
-from sampan.errors import CannotHonour
+from sampan.errors import CannotHonour, HostError
 from sampan.host import kernel
 
 TYPE_CHECKING = False
@@ -146,12 +146,21 @@ class Intercept(Engine):
 
     def _checking(self, plan: Plan, stay: Stay) -> tuple[str, ...]:
         """The words that run a health check in the container: by a launch file beside its record."""
-        place = plan.directory
-        directory = place.path or os.getcwd()
-        found = [*_joining(plan, ""), ("cwd", directory, "/" if place.path is None else "refuse"), ("args", "append"), ("exec",)]
-        path = f"{stay.directory}/check"
-        with open(path, "wb") as stream:
-            stream.write(encode(found, header(None)))
+        path, place = f"{stay.directory}/check", plan.directory
+        try:
+            directory = place.path or os.getcwd()
+            found = [
+                *_joining(plan, ""),
+                ("cwd", directory, "/" if place.path is None else "refuse"),
+                ("args", "append"),
+                ("exec",),
+            ]
+            with open(path, "wb") as stream:
+                stream.write(encode(found, header(None)))
+        except OSError as error:
+            raise HostError(
+                f"cannot write down the health check in {path}: {error.strerror}", "look at the space that is left"
+            ) from error
         return (program_path(self.program, self.settings), path)
 
 
