@@ -45,6 +45,12 @@ bool launch_is_watched(const struct launch *launch)
     return record_of(launch, WATCH) != NULL || launch_has_namespace(launch, "pid");
 }
 
+bool launch_has_launcher(const struct launch *launch)
+{
+    const struct record *root = record_of(launch, ROOT_HOST);
+    return root != NULL && list_has(field(root, 0), "launcher");
+}
+
 bool launch_has_flag(const struct launch *launch, const char *flag)
 {
     const struct record *watch = record_of(launch, WATCH);
@@ -96,6 +102,30 @@ static bool check_enter(struct launch *launch)
     return true;
 }
 
+static bool check_host(struct launch *launch)
+{
+    static const enum record_name NEITHER[] = {TOUCH, OUTSIDE, CWD_CALLER, USER, OWNERS};
+    for (unsigned i = 0; i < launch->count; i++) {
+        const struct record_kind *kind = launch->records[i].kind;
+        bool excluded = kind->stage == STAGE_MOUNT || (kind->stage == STAGE_NAMESPACE && kind->name != CGROUP);
+        for (size_t j = 0; j < sizeof NEITHER / sizeof NEITHER[0]; j++)
+            excluded |= kind->name == NEITHER[j];
+        if (excluded)
+            return launch_refuse(launch, "record %u, \"%s\", cannot stand beside \"root-host\"", i + 1, kind->text);
+    }
+    const struct record *cwd = record_of(launch, CWD);
+    if (cwd != NULL && strcmp(field(cwd, 1), "create") == 0)
+        return launch_refuse(launch, "\"cwd\" makes no directory beside \"root-host\"");
+    return true;
+}
+
+static bool check_place(struct launch *launch)
+{
+    if (record_of(launch, ENTER) != NULL)
+        return check_enter(launch);
+    return record_of(launch, ROOT_HOST) != NULL ? check_host(launch) : check_namespaces(launch);
+}
+
 static bool check_watch(struct launch *launch)
 {
     static const enum record_name OF_THE_WATCHER[] = {CGROUP, LOG_SIZE, ATTACH, READY, HEALTH, HELPER};
@@ -145,6 +175,5 @@ static bool check_process(struct launch *launch)
 
 bool check_records(struct launch *launch)
 {
-    return check_order(launch) && (record_of(launch, ENTER) == NULL ? check_namespaces(launch) : check_enter(launch)) &&
-           check_watch(launch) && check_process(launch);
+    return check_order(launch) && check_place(launch) && check_watch(launch) && check_process(launch);
 }

@@ -13,6 +13,9 @@ bool launch_is_watched(const struct launch *launch);
 /* Are these namespaces (`pid`, say) made or joined? */
 bool launch_has_namespace(const struct launch *launch, const char *name);
 
+/* Is the program itself a launcher, which says when the payload is executed? */
+bool launch_has_launcher(const struct launch *launch);
+
 /* Has the `watch` record this flag? */
 bool launch_has_flag(const struct launch *launch, const char *flag);
 

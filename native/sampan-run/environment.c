@@ -125,6 +125,18 @@ char **environment_make(const struct launch *launch, char **caller)
     return environment.entries;
 }
 
+char **environment_with(char **environment, char *variable)
+{
+    size_t length = name_length(variable), count = 0;
+    char **all = new_words(count_of(environment) + 1);
+    for (; *environment != NULL; environment++) {
+        if (name_length(*environment) != length || memcmp(*environment, variable, length) != 0)
+            all[count++] = *environment;
+    }
+    all[count] = variable;
+    return all;
+}
+
 const char *environment_value(char **environment, const char *name)
 {
     size_t length = strlen(name);

@@ -5,6 +5,7 @@
 
 #include "check.h"
 #include "descriptor.h"
+#include "environment.h"
 #include "message.h"
 #include "signals.h"
 #include "state.h"
@@ -73,6 +74,17 @@ static void die_with_check(void)
     signals_restore();
 }
 
+/* For a command that is a launcher: which container it is for. */
+static void name_payload(void)
+{
+    static struct start named;
+    static char variable[64];
+    snprintf(variable, sizeof variable, "SAMPAN_PAYLOAD=%d %llu", (int)container, container_start);
+    named = *start;
+    named.environment = environment_with(start->environment, variable);
+    start = &named;
+}
+
 static _Noreturn void check(char **words, int out)
 {
     int status = 0;
@@ -84,6 +96,8 @@ static _Noreturn void check(char **words, int out)
     if (dup2(null, STDIN_FILENO) < 0 || dup2(out, STDOUT_FILENO) < 0 || dup2(out, STDERR_FILENO) < 0)
         _exit(EXIT_FAILED);
     payload_join(start, container, container_start);
+    if (launch_has_launcher(start->launch))
+        name_payload();
     prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0); /* of the watcher */
     pid_t command = launch_has_namespace(start->launch, "pid") ? fork() : 0;
     if (command == 0)

@@ -111,6 +111,20 @@ void fail_status(int status, const char *format, ...)
     finish(status, format, arguments, NULL);
 }
 
+void message_of(const char *text)
+{
+    static const char HINT[] = "\nhint: ";
+    char sentence[9000];
+    size_t length = strcspn(text, "\n");
+    snprintf(sentence, sizeof sentence, "%.*s", (int)length, text);
+    way_on[0] = '\0';
+    if (strncmp(text + length, HINT, sizeof HINT - 1) == 0) {
+        text += length + sizeof HINT - 1;
+        hint("%.*s", (int)strcspn(text, "\n"), text);
+    }
+    print("cannot start ", sentence, NULL);
+}
+
 void notice(const char *format, ...)
 {
     static char sentence[9000];

@@ -28,6 +28,9 @@ _Noreturn void fail_errno(const char *format, ...) LIKE_PRINTF(1, 2);
 /* The same with another exit status. */
 _Noreturn void fail_status(int status, const char *format, ...) LIKE_PRINTF(2, 3);
 
+/* What another process of the start has said: its sentence and hint, as `message_last` is given them. The program goes on. */
+void message_of(const char *text);
+
 /* One line about something that was done otherwise than asked; the start goes on. */
 void notice(const char *format, ...) LIKE_PRINTF(1, 2);
 

@@ -71,6 +71,17 @@ static void do_mounts(const struct start *start, int base)
     }
 }
 
+static void stay_in_root(const struct start *start)
+{
+    root.fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    directory = process_directory(&root, start->launch, &start->caller);
+}
+
+static bool is_on_machine(const struct start *start)
+{
+    return record_of(start->launch, OUTSIDE) != NULL || record_of(start->launch, ROOT_HOST) != NULL;
+}
+
 static void prepare_root(struct start *start)
 {
     struct launch *launch = start->launch;
@@ -99,10 +110,10 @@ void payload_prepare(struct start *start, const struct mapper *mapper, int made)
 {
     raise_descriptors(start->launch);
     ownership_open(start->launch, start_base(start));
-    if (record_of(start->launch, ENTER) != NULL) {
+    if (record_of(start->launch, ENTER) != NULL)
         enter_join(start->launch);
-        root.fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-        directory = process_directory(&root, start->launch, &start->caller);
+    if (record_of(start->launch, ENTER) != NULL || record_of(start->launch, ROOT_HOST) != NULL) {
+        stay_in_root(start);
         return;
     }
     namespaces_enter(start->launch, mapper, made);
@@ -114,7 +125,8 @@ void payload_prepare(struct start *start, const struct mapper *mapper, int made)
 void payload_join(const struct start *start, pid_t pid, unsigned long long begun)
 {
     const struct record *unshare = record_of(start->launch, UNSHARE), *cwd = record_of(start->launch, CWD);
-    enter_join_process(pid, begun, field(unshare, 0));
+    if (unshare != NULL)
+        enter_join_process(pid, begun, field(unshare, 0));
     root.fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
     const char *path = cwd != NULL ? field(cwd, 0) : *start->caller.path != '\0' ? start->caller.path : "/";
     directory = target_find(&root, path);
@@ -128,5 +140,5 @@ _Noreturn void payload_run(const struct start *start, char **words, pid_t parent
     if (before != NULL)
         before();
     ownership_begin(start->launch);
-    process_run(words, start->environment, record_of(start->launch, OUTSIDE) != NULL);
+    process_run(words, start->environment, is_on_machine(start));
 }

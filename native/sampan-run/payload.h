@@ -18,7 +18,8 @@ int start_base(const struct start *start);
 /* Enters namespaces (but those of `made`) and the root. */
 void payload_prepare(struct start *start, const struct mapper *mapper, int made);
 
-/* Instead, for another command in the container of process `pid`, started at `begun`: joins it, in the payload's directory. */
+/* Instead, for another command in the container of process `pid`, started at `begun`: joins it (with `root-host` there is nothing to
+ * join), in the payload's directory. */
 void payload_join(const struct start *start, pid_t pid, unsigned long long begun);
 
 /* Becomes the payload, or that other command. `parent`: whose death kills it, 0 if nobody's; `before` is called as the last thing

@@ -36,6 +36,7 @@ static const struct record_kind KINDS[] = {
      {{FIELD_HOST, NULL}, {FIELD_NUMBER, NULL}, {FIELD_CHOICE, "read-only,refuse"}}},
     {"root-overlay", ROOT_OVERLAY, STAGE_ROOT, true, 4,
      {{FIELD_HOST, NULL}, {FIELD_HOST, NULL}, {FIELD_HOST, NULL}, {FIELD_CHOICE, "read-only,refuse"}}},
+    {"root-host", ROOT_HOST, STAGE_ROOT, true, 1, {{FIELD_FLAGS, "launcher"}}},
     {"root-fuse", LATER, STAGE_ROOT, true, 2, {{FIELD_TEXT, NULL}}},
     {"root-cvmfs", LATER, STAGE_ROOT, true, 2, {{FIELD_TEXT, NULL}}},
 

@@ -16,6 +16,7 @@
 #include "channel.h"
 #include "check.h"
 #include "descriptor.h"
+#include "environment.h"
 #include "init.h"
 #include "message.h"
 #include "namespaces.h"
@@ -97,6 +98,17 @@ static void take_streams(void)
     }
 }
 
+/* A launcher keeps the pipe until it executes the payload, and says there what it has to say; so do we from now on, and the watcher
+ * passes it on. */
+static void give_pipe_to_launcher(struct start *start)
+{
+    static char variable[32];
+    snprintf(variable, sizeof variable, "SAMPAN_READY=%d", words);
+    start->environment = environment_with(start->environment, variable);
+    fcntl(words, F_SETFD, 0);
+    message_output(-1);
+}
+
 static void before_it_runs(void)
 {
     static const char executed = EXECUTED;
@@ -145,11 +157,13 @@ static _Noreturn void run_beside(const struct start *start)
 static _Noreturn void be_child(struct start *start, const struct mapper *mapper, int made)
 {
     message_last(tell);
-    cgroup_join(start);
     if (streams.out >= 0 || streams.terminal) {
         int kept = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
         message_output(kept);
     }
+    if (launch_has_launcher(start->launch))
+        give_pipe_to_launcher(start);
+    cgroup_join(start);
     if (streams.terminal)
         machines_master = terminal_open();
     payload_prepare(start, mapper, made);

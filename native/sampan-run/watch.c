@@ -217,6 +217,8 @@ static _Noreturn void fail_start(void)
     const char *text = self.words + (self.words[0] == EXECUTED);
     int status = WIFEXITED(self.status) ? WEXITSTATUS(self.status) : 128 + WTERMSIG(self.status);
     if (*text != '\0') {
+        if (launch_has_launcher(self.start->launch))
+            message_of(text);
         status = status == 0 ? EXIT_FAILED : status;
         ending_not_started(status, text);
         exit(status);

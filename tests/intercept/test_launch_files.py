@@ -112,11 +112,17 @@ def test_any_bytes(native, records, tmp_path):
         (("unshare", "user,mount"), "no namespaces"),
         (("root-memory", "/x", "0", "refuse"), "no writable layer"),
         (("nonsense",), "is unknown"),
+        (("watch", "", "", "15", "10", "0"), "sampan-run stays beside it"),
+        (("health", "1", "1", "1", "1", "true"), "sampan-run stays beside it"),
+        (("user", "0", "0", ""), "no longer map"),
         (("intercept", "magic", ""), "names no option"),
         (("limit", "core", "many", "0"), "limit"),
         (("bind", "relative", "/a", ""), "relative path"),
         (("bind", "/proc", "a", ""), "not an absolute path"),
         (("bind", "/nowhere/at/all", "/a", ""), "cannot bind /nowhere/at/all"),
+        (("intercept", "ready", ""), "needs the variable SAMPAN_READY"),
+        (("intercept", "enter", ""), "needs the variable SAMPAN_PAYLOAD"),
+        (("intercept", "enter", "1 2"), "it has a root or mounts"),
     ],
 )
 def test_what_is_wrong_is_named(native, records, tmp_path, change, sentence):
@@ -127,3 +133,21 @@ def test_what_is_wrong_is_named(native, records, tmp_path, change, sentence):
     done = run(native, encode(changed), tmp_path)
     assert done.returncode == 125
     assert sentence in done.stderr.decode(), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("process", "sentence"),
+    [
+        ("1", "by a pid and its start time"),
+        ("x 1", "by a pid and its start time"),
+        ("1 x", "by a pid and its start time"),
+        ("4194304 7", "4194304 stood for is not running any more"),
+        ("{own} 7", "is not running any more"),
+        ("{own} {start}", "is in no container of this interception engine"),
+    ],
+)
+def test_a_container_that_cannot_be_entered_is_named(native, tmp_path, process, sentence):
+    start = Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19]
+    enter = ("intercept", "enter", process.format(own=os.getpid(), start=start))
+    done = run(native, encode([("image", "x"), enter, ("args", "append"), ("exec", "true")]), tmp_path)
+    assert (done.returncode, sentence in done.stderr.decode()) == (125, True), done.stderr

@@ -50,6 +50,7 @@ enum reserved {
 #define BIND_FILE 0x2u
 #define BIND_NOEXEC 0x4u
 #define BIND_PROC 0x8u
+#define BIND_MACHINE 0x10u      /* what the caller named, neither root nor scratch: nothing is made in it */
 
 /* A host path made visible. Paths are canonical and without a slash at the end; that of `/` is empty, so that "begins with it
  * and goes on with a slash or ends" is the test for all. */

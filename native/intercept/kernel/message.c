@@ -7,10 +7,16 @@
 #define LINE 4608
 
 static const char *subject_text HOT, *hint_text HOT;
+static int told HOT; /* instead of stderr; 0: nobody */
 
 void message_subject(const char *subject)
 {
     subject_text = subject;
+}
+
+void message_to(int fd)
+{
+    told = fd;
 }
 
 void message_hint(const char *hint)
@@ -35,11 +41,11 @@ static size_t append(char *line, size_t used, const char *text)
     return used;
 }
 
-static void write_line(const char *first, va_list texts)
+static void write_line(int fd, const char *first, va_list texts)
 {
     char line[LINE];
-    size_t used = append(line, 0, "sampan: ");
-    if (subject_text)
+    size_t used = fd == 2 ? append(line, 0, "sampan: ") : 0;
+    if (subject_text && fd == 2)
         used = append(line, append(line, append(line, used, "cannot start "), subject_text), ": ");
     for (const char *text = first; text; text = va_arg(texts, const char *))
         used = append(line, used, text);
@@ -49,14 +55,14 @@ static void write_line(const char *first, va_list texts)
         line[used++] = '\n';
         hint_text = NULL;
     }
-    KERNEL(write, 2, line, used);
+    KERNEL(write, fd, line, used);
 }
 
 void message(const char *first, ...)
 {
     va_list texts;
     va_start(texts, first);
-    write_line(first, texts);
+    write_line(2, first, texts);
     va_end(texts);
 }
 
@@ -64,7 +70,7 @@ void fail(int status, const char *first, ...)
 {
     va_list texts;
     va_start(texts, first);
-    write_line(first, texts);
+    write_line(told ? told : 2, first, texts);
     va_end(texts);
     for (;;)
         KERNEL(exit_group, status);

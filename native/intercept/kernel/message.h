@@ -14,6 +14,9 @@ void message_subject(const char *subject);
 /* A second line for the next message: a way on. */
 void message_hint(const char *hint);
 
+/* What `fail` says goes to this descriptor and not to stderr: the sentence alone, and its hint. */
+void message_to(int fd);
+
 /* The texts, up to a NULL, as one line. */
 void message(const char *first, ...) __attribute__((sentinel));
 _Noreturn void fail(int status, const char *first, ...) __attribute__((sentinel));

@@ -45,6 +45,7 @@ struct launch {
     u32 foreign_machine[FOREIGN_LIMIT];
     int foreign_fd[FOREIGN_LIMIT];
     bool landlock;
+    const char *join;            /* "PID START" of a running container to enter, or NULL */
     const char *directory;       /* NULL: as it is */
     const char *directory_else;  /* where to go if there is none; NULL: refuse */
     bool create_directory;
@@ -89,6 +90,10 @@ long open_host(const char *path, bool nested, bool *read_only);
 /* Makes the description, installs it on the reserved descriptors and at its address. */
 void launch_build(struct launch *launch);
 
+/* --- join.c --- */
+/* Instead of opening and building: takes over the description of a running container. */
+void launch_join(const struct launch *launch);
+
 /* --- environment.c --- */
 void set_variable(struct launch *launch, char *variable);
 void unset_variable(struct launch *launch, const char *name);
@@ -108,6 +113,8 @@ void make_link(const char *text, const char *target);
 void add_bind(int fd, const char *guest, u32 flags);
 /* A text in the description; its offset. */
 u32 keep_text(const char *text);
+
+#define SCRATCH_PREFIX "sampan-intercept-"
 
 /* --- scratch.c: files and directories that exist for one container only --- */
 /* Finds a place for them; `variables` is the caller's environment. */

@@ -166,16 +166,45 @@ static void owner(const struct record *record)
     }
 }
 
+/* A variable of the caller that is for this program alone: its value, and the payload does not get it. */
+static const char *take_word(struct file_state *state, const struct record *record, const char *name)
+{
+    size_t length = strlen(name);
+    for (char **at = state->caller; *at; at++) {
+        if (!text_begins(*at, name) || (*at)[length] != '=')
+            continue;
+        const char *value = *at + length + 1;
+        for (; *at; at++)
+            *at = at[1];
+        return value;
+    }
+    refuse(record, "needs the variable ", name);
+}
+
+/* The watcher hears on this descriptor why the start failed; that it closes tells it that the payload runs. */
+static void ready(struct file_state *state, const struct record *record)
+{
+    u64 fd;
+    const char *word = take_word(state, record, "SAMPAN_READY");
+    if (!read_number(word, &fd, NULL) || KERNEL(fcntl, fd, F_SETFD, FD_CLOEXEC))
+        refuse(record, "names a descriptor that is not open: ", word);
+    message_to((int)fd);
+}
+
 /* What only this engine has. */
 static void engine_option(struct file_state *state, const struct record *record)
 {
-    const char *name = record_field(record, 0);
+    const char *name = record_field(record, 0), *value = record_field(record, 1);
     if (text_equal(name, "landlock"))
         state->launch->landlock = true;
     else if (text_equal(name, "trace"))
         state->launch->options |= OPTION_TRACE;
     else if (text_equal(name, "owners"))
-        state->launch->owners = host_path(state, record, record_field(record, 1));
+        state->launch->owners = host_path(state, record, value);
+    else if (text_equal(name, "ready"))
+        ready(state, record);
+    else if (text_equal(name, "enter"))
+        state->launch->join = *value ? value : take_word(state, record, "SAMPAN_PAYLOAD");
     else
         refuse(record, "names no option of the interception engine: ", name);
 }
@@ -287,7 +316,9 @@ void read_launch_file(struct launch *launch, const char *path, int fd, char **gi
     records_open(&reader, bytes, size);
     while (records_next(&reader, &record))
         carry_out(&state, &record);
-    if (!launch->root)
+    if (launch->join && (launch->root || launch->request_count))
+        fail(STATUS_FAILED, "the launch file cannot be run: it has a root or mounts, and \"enter\" brings them", NULL);
+    if (!launch->root && !launch->join)
         fail(STATUS_FAILED, "the launch file cannot be run: it has no root", NULL);
     launch->argv = arguments(&state);
     launch->from_file = path;

@@ -30,8 +30,12 @@ static _Noreturn void launch_container(int argc, char **argv, char **envp, bool 
     launch->parent = KERNEL(getppid);
     read_options(launch, argc, argv, envp);
     settings_apply_first(launch);
-    launch_open(launch, envp);
-    launch_build(launch);
+    if (launch->join) {
+        launch_join(launch);
+    } else {
+        launch_open(launch, envp);
+        launch_build(launch);
+    }
     enter_directory(launch);
     if (launch->landlock)
         restrict_files();

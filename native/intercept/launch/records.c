@@ -4,6 +4,7 @@
 #include "../kernel/text.h"
 
 #define ANY 255
+#define NO_WATCHER "the interception engine leaves no process of its own; sampan-run stays beside it (\"root-host\")"
 
 static const struct {
     const char *text;
@@ -25,6 +26,7 @@ static const struct {
     {"root-tree", RECORD_ROOT_TREE, 2, NULL},
     {"root-memory", RECORD_REFUSED, 3, "it has no writable layer over a shared tree yet"},
     {"root-overlay", RECORD_REFUSED, 4, "it has no writable layer over a shared tree yet"},
+    {"root-host", RECORD_REFUSED, 1, "it is for programs of this machine"},
     {"root-fuse", RECORD_REFUSED, 2, "it mounts nothing"},
     {"root-cvmfs", RECORD_REFUSED, 2, "it mounts nothing"},
     {"fallback-tmpfs", RECORD_IGNORED, 3, NULL}, /* only where an overlay was refused */
@@ -38,6 +40,7 @@ static const struct {
     {"mqueue", RECORD_REFUSED, 1, "it mounts nothing"},
     {"devpts", RECORD_REFUSED, 1, "it mounts nothing"},
     {"dev", RECORD_DEV, 1, NULL},
+    {"binfmt", RECORD_REFUSED, 4, "it mounts nothing"},
     {"mask", RECORD_MASK, 1, NULL},
     {"read-only", RECORD_READ_ONLY, 1, NULL},
     {"env", RECORD_ENV, 1, NULL},
@@ -50,11 +53,17 @@ static const struct {
     {"limit", RECORD_LIMIT_SET, 3, NULL},
     {"cpus", RECORD_CPUS, 1, NULL},
     {"fds", RECORD_FDS, 1, NULL},
-    {"user", RECORD_REFUSED, 2, "it has no longer map of ids"},
+    {"user", RECORD_REFUSED, 3, "it has no longer map of ids"},
+    {"owners", RECORD_REFUSED, 2, "it has a table of its own (\"intercept\" \"owners\")"},
     {"no-new-privs", RECORD_IGNORED, 0, NULL}, /* always holds here */
     {"die-with-parent", RECORD_DIE_WITH_PARENT, 0, NULL},
-    {"helper", RECORD_REFUSED, ANY, "it leaves no process of its own"},
-    {"watch", RECORD_REFUSED, 4, "it leaves no process of its own"},
+    {"cgroup", RECORD_REFUSED, 1, NO_WATCHER},
+    {"watch", RECORD_REFUSED, 5, NO_WATCHER},
+    {"log-size", RECORD_REFUSED, 2, NO_WATCHER},
+    {"attach", RECORD_REFUSED, 1, NO_WATCHER},
+    {"ready", RECORD_REFUSED, 1, NO_WATCHER},
+    {"health", RECORD_REFUSED, ANY, NO_WATCHER},
+    {"helper", RECORD_REFUSED, ANY, NO_WATCHER},
     {"args", RECORD_ARGS, 1, NULL},
     {"default-arg", RECORD_DEFAULT_ARG, 1, NULL},
     {"intercept", RECORD_ENGINE, 2, NULL},

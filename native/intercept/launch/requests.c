@@ -14,7 +14,7 @@ static void bind_host(const struct launch *launch, const char *host, const char 
     if (fd < 0 || !guest || KERNEL(fstat, fd, &status))
         return; /* a machine without /dev/mqueue, say */
     settle_target(launch, target, guest, (status.mode & S_IFMT) == S_IFDIR, 0755);
-    add_bind((int)fd, guest, read_only || outer_read_only ? BIND_READ_ONLY : 0);
+    add_bind((int)fd, guest, BIND_MACHINE | (read_only || outer_read_only ? BIND_READ_ONLY : 0));
 }
 
 static void bind_scratch(int fd, const struct launch *launch, const char *target, bool directory, bool read_only)
@@ -94,7 +94,7 @@ static void add_request(const struct launch *launch, const struct bind_request *
         if (request->fd < 0 || KERNEL(fstat, request->fd, &status))
             break;
         settle_target(launch, request->guest, guest, (status.mode & S_IFMT) == S_IFDIR, (status.mode & S_IFMT) == S_IFDIR ? 0755 : 0644);
-        add_bind(request->fd, guest, request->read_only ? BIND_READ_ONLY : 0);
+        add_bind(request->fd, guest, BIND_MACHINE | (request->read_only ? BIND_READ_ONLY : 0));
         break;
     case REQUEST_TMPFS: bind_scratch(scratch_directory(launch, request->mode), launch, request->guest, true, request->read_only); break;
     case REQUEST_FILE:
@@ -117,7 +117,7 @@ static void add_directory(const struct launch *launch)
         return;
     if (launch->caller_directory && launch->bind_directory && launch->caller_path && !find_target(launch->caller_path, guest, &status)) {
         settle_target(launch, launch->caller_path, guest, true, 0755);
-        add_bind(launch->caller_fd, guest, 0);
+        add_bind(launch->caller_fd, guest, BIND_MACHINE);
     }
     if (launch->create_directory)
         settle_target(launch, launch->directory, guest, true, 0755);

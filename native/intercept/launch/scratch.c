@@ -6,7 +6,6 @@
 #include "../kernel/text.h"
 #include "launch.h"
 
-#define PREFIX "sampan-intercept-"
 #define LOCK_SHARED 1
 #define LOCK_EXCLUSIVE_NOW (2 | 4)
 #define GRACE_SECONDS 60
@@ -79,7 +78,7 @@ static void sweep_one(int parent, const char *name)
 
 static char *put_prefix(char *to)
 {
-    return put_text(put_number(put_text(to, PREFIX), (u64)KERNEL(getuid)), "-");
+    return put_text(put_number(put_text(to, SCRATCH_PREFIX), (u64)KERNEL(getuid)), "-");
 }
 
 static void sweep(int parent)

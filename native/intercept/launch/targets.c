@@ -9,6 +9,8 @@
 #include "../threads/thread.h"
 #include "launch.h"
 
+#define LINK_LIMIT 40
+
 struct wanted {
     const char *target;  /* as it was asked for */
     bool directory;
@@ -34,10 +36,35 @@ static _Noreturn void cannot_make(const char *guest, long error)
     fail(STATUS_FAILED, "cannot make the place for a bind, ", guest, ": ", error_words(error), NULL);
 }
 
+static _Noreturn void refuse_to_make(const char *target, const char *place)
+{
+    static const char first[] = "make ", last[] = " on this machine first";
+    char *text = arena_take(sizeof first + sizeof last + strlen(target));
+    if (text)
+        put_text(put_text(put_text(text, first), target), last);
+    message_hint(text);
+    fail(STATUS_FAILED, target, " does not exist: it lies in ", place, ", which is a writable directory of this machine, and nothing is made there", NULL);
+}
+
+/* Marks a name that was made only because something is shown there (`diff` and `commit` leave it out), and gives its directory its times
+ * back. Where the file system takes neither, the name shows. */
+static void mark(int parent, const struct stat *before, const char *name)
+{
+    char path[40 + 256], *end = put_number(put_text(path, "/proc/self/fd/"), (u64)parent);
+    put_text(put_text(end, "/"), name);
+    KERNEL(lsetxattr, path, "user.sampan.mountpoint", "", 0, 0);
+    *end = 0;
+    KERNEL(utimensat, AT_FDCWD, path, &before->atime, 0); /* and `mtime` behind it: two times */
+}
+
 /* Makes `name` in `parent` (an O_PATH descriptor); 0, also if it is there already. */
 static long make_entry(int parent, const char *name, bool directory, u32 mode)
 {
+    struct stat before;
+    bool known = !KERNEL(fstat, parent, &before);
     long error = directory ? KERNEL(mkdirat, parent, name, mode) : KERNEL(mknodat, parent, name, S_IFREG | mode, 0);
+    if (!error && known)
+        mark(parent, &before, name);
     return error == -EEXIST ? 0 : error;
 }
 
@@ -77,12 +104,18 @@ static void make_all(int parent, const char *missing, struct wanted wanted)
         KERNEL(close, at);
 }
 
+static size_t first_length(const char *names)
+{
+    size_t length = 0;
+    while (names[length] && names[length] != '/')
+        length++;
+    return length;
+}
+
 /* In a read-only root: `missing` names below the canonical directory `parent`. */
 static void show_missing(const struct launch *launch, const char *parent, const char *missing, struct wanted wanted)
 {
-    size_t first = 0;
-    while (missing[first] && missing[first] != '/')
-        first++;
+    size_t first = first_length(missing);
     char *name = arena_take(first + 1), *place = arena_take(strlen(parent) + first + 2);
     if (!name || !place)
         cannot_make(wanted.target, -ENOMEM);
@@ -107,6 +140,8 @@ static void make_missing(const struct launch *launch, const char *parent, const 
         show_missing(launch, parent, missing, wanted);
         return;
     }
+    if (bind->flags & BIND_MACHINE)
+        refuse_to_make(wanted.target, container_text(bind->guest));
     long fd = open_canonical(bind->descriptor, rest);
     if (fd < 0)
         cannot_make(wanted.target, fd);
@@ -146,9 +181,62 @@ static char *copy_target(const char *target)
     return path;
 }
 
+/* If the first name of `missing` in the directory `guest` is there, it is a link that leads nowhere: the path by which it would lead
+ * there. NULL: there is no such name. */
+static char *behind_link(const char *guest, const char *missing)
+{
+    const char *rest;
+    char name[256];
+    size_t length = first_length(missing);
+    const struct bind *bind = bind_of(guest, &rest);
+    if (!length || length >= sizeof name || bind->descriptor < 0)
+        return NULL;
+    memcpy(name, missing, length);
+    name[length] = 0;
+    char *text = arena_take(PATH_LIMIT), *path = arena_take(3 * PATH_LIMIT);
+    long fd = open_canonical(bind->descriptor, rest);
+    long size = fd < 0 || !text || !path ? -1 : KERNEL(readlinkat, fd, name, text, PATH_LIMIT - 1);
+    if (fd >= 0)
+        KERNEL(close, fd);
+    if (size <= 0)
+        return NULL;
+    text[size] = 0;
+    *path = 0;
+    if (text[0] != '/')
+        put_text(put_text(path, guest), "/");
+    put_text(put_text(path + strlen(path), text), missing + length);
+    return path;
+}
+
+static bool has_dots(const char *names)
+{
+    for (size_t length; *names; names += length + (names[length] == '/')) {
+        length = first_length(names);
+        if (length && length <= 2 && names[0] == '.' && names[length - 1] == '.')
+            return true;
+    }
+    return false;
+}
+
+/* Links are followed as the guest will follow them, also where what they lead to is still missing. */
+static const char *resolve(const char *target, char *guest)
+{
+    char *path = copy_target(target);
+    for (u32 links = 0; links <= LINK_LIMIT; links++) {
+        const char *missing = existing_part(path, guest);
+        char *behind = *missing ? behind_link(guest, missing) : NULL;
+        if (!behind && has_dots(missing))
+            cannot_make(target, -ENOENT);
+        if (!behind)
+            return missing;
+        path = copy_target(behind);
+    }
+    cannot_make(target, -ELOOP);
+}
+
 void settle_target(const struct launch *launch, const char *target, char *guest, bool directory, u32 mode)
 {
-    const char *missing = existing_part(copy_target(target), guest);
+    const char *missing = resolve(target, guest);
     if (!*missing)
         return;
     make_missing(launch, guest, missing, (struct wanted){target, directory, mode});
@@ -160,7 +248,7 @@ void settle_target(const struct launch *launch, const char *target, char *guest,
 bool find_target(const char *target, char *guest, struct stat *status)
 {
     const char *rest;
-    if (*existing_part(copy_target(target), guest))
+    if (*resolve(target, guest))
         return false;
     const struct bind *bind = bind_of(guest, &rest);
     if (bind->descriptor < 0)
@@ -179,7 +267,7 @@ void make_link(const char *text, const char *target)
     const struct bind *bind = bind_of(guest, &rest);
     long fd = bind->flags & BIND_READ_ONLY ? -EROFS : open_canonical(bind->descriptor, rest);
     long error = fd < 0 ? fd : KERNEL(symlinkat, text, fd, missing);
-    if (error)
+    if (error && error != -EEXIST)
         cannot_make(target, error);
     KERNEL(close, fd);
 }

@@ -27,7 +27,7 @@ FEATURES = {
     "other-user": "be another user inside",
     "root-user": "be root inside",
     "several-users": "have several real users inside",
-    "noted-owners": "note owners that one id cannot have",
+    "noted-owners": "note owners that one id cannot have in the files themselves",
     "own-network": "cut off the network",
     "own-hostname": "have a host name of its own",
     "own-ipc": "have System V IPC and message queues of its own",

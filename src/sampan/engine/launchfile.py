@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     Record = tuple[str, ...]
 
+DETACHED = ("watch", "detach", "", "15", "10", "0")
 STEPS = {"set": "env", "take": "env-from", "prefix": "env-prefix", "unset": "env-unset"}
 
 
@@ -42,10 +43,9 @@ def records(plan: Plan, arguments: str = "refuse") -> list[Record]:
     found += [_mount(mount) for mount in plan.mounts]
     if plan.binfmt is not None:
         found.append(("binfmt", plan.binfmt.name, plan.binfmt.magic, plan.binfmt.mask, plan.binfmt.interpreter))
-    found += [(STEPS[step.kind], step.text) for step in plan.environment]
-    found += [("limit", *limit) for limit in plan.limits]
+    found += attributes(plan)
     found += [("cpus", plan.cpus)] if plan.cpus else []
-    found += _stay(plan.stay) if plan.stay is not None else []
+    found += staying(plan.stay) if plan.stay is not None else []
     found += _user(plan)
     found += [_directory(plan), ("no-new-privs",), ("args", arguments)]
     if plan.in_front:
@@ -59,13 +59,17 @@ def joining(plan: Plan, process: tuple[int, int, tuple[str, ...]], directory: st
     """The records of a second program: into the namespaces of a process (pid, start time, names), no root and no mounts."""
     pid, begin, names = process
     found: list[Record] = [("owner", str(plan.owner[0])), ("image", plan.image), ("enter", str(pid), str(begin), ",".join(names))]
-    found += [(STEPS[step.kind], step.text) for step in plan.environment]
-    found += [("limit", *limit) for limit in plan.limits]
+    found += attributes(plan)
     found += _user(plan)
     if detach:
-        found += [("watch", "detach", "", "15", "10", "0"), ("fds", "")]
+        found += [DETACHED, ("fds", "")]
     found += [("cwd", directory, "/"), ("no-new-privs",), ("args", "refuse")]
     return [*found, ("exec", *plan.args, *plan.default_arguments)]
+
+
+def attributes(plan: Plan) -> list[Record]:
+    """Environment and limits."""
+    return [*((STEPS[step.kind], step.text) for step in plan.environment), *(("limit", *limit) for limit in plan.limits)]
 
 
 def outside(work: Work) -> list[Record]:
@@ -99,17 +103,18 @@ def _maps(maps: IdMaps, tools: tuple[str, str] | None) -> list[Record]:
     return found if maps.is_single or tools is None else [*found, ("map-tools", *tools)]
 
 
-def _stay(stay: Stay) -> list[Record]:
+def staying(stay: Stay, kept: str = "", checking: tuple[str, ...] = ()) -> list[Record]:
+    """What the watcher does; `kept` are descriptors that stay open, `checking` the words in front of those of a health check."""
     times = f"{stay.grace:.3f}", f"{stay.limit:.3f}"
     found: list[Record] = [("watch", ",".join(stay.flags), stay.directory, str(stay.signal), *times)]
     if stay.socket:
         found.append(("attach", stay.socket))
     if "detach" in stay.flags:
-        found.append(("fds", ""))
+        found.append(("fds", kept))
     health = stay.health
     if health is not None:
         numbers = f"{health.interval:.3f}", f"{health.timeout:.3f}", str(health.retries), f"{health.start_period:.3f}"
-        found.append(("health", *numbers, *health.words))
+        found.append(("health", *numbers, *checking, *health.words))
     return found
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+_DESCRIPTION = b"/memfd:sampan-container"
+
 
 def start_time(pid: int) -> int | None:
     """When the process was started, in clock ticks since boot (proc_pid_stat(5) field 22); `None` if there is none.
@@ -92,6 +94,21 @@ def namespace(pid: int, kind: str) -> str:
         return os.readlink(f"/proc/{pid}/ns/{kind}")
     except OSError:
         return ""
+
+
+def intercepted(pid: int) -> str:
+    """The label of the container of the engine `intercept` that a process is in, `sampan:ID:CHAIN`; empty if it is in none.
+
+    All processes of such a container map its description, a memory file that is named by the label.
+    """
+    try:
+        with open(f"/proc/{pid}/maps", "rb") as stream:
+            for line in stream:
+                if _DESCRIPTION in line:
+                    return os.fsdecode(line.partition(_DESCRIPTION)[2].split(b" ")[0].strip()).lstrip(":")
+    except OSError:
+        pass
+    return ""
 
 
 class Resources:

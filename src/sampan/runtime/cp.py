@@ -14,13 +14,15 @@ from typing import TYPE_CHECKING
 
 from sampan.container import root, state
 from sampan.container.borrow import borrowed
+from sampan.container.mounts import Bind, covers, normal
 from sampan.errors import HostError, NoSpace, SampanError, UsageError, printable
+from sampan.host import processes
 from sampan.layers.archive import ArchiveSink
 from sampan.layers.landing import name_of, on_host, spot
 from sampan.layers.pack import pack
 from sampan.layers.place import CHANGE, NEITHER, Manner
 from sampan.layers.receive import Goal, receive
-from sampan.runtime import files, inside
+from sampan.runtime import files, inside, start
 from sampan.runtime.destination import STDOUT, destination
 
 if TYPE_CHECKING:
@@ -159,6 +161,13 @@ def _job(record: Record, session: Session, task: dict[str, object], *, reads: bo
         with borrowed(session.store, record), inside.job(record, session, files.whole(record), task, reads=reads) as job:
             yield job
         return
+    if _is_intercepted(record):
+        # It has no root of its own: its files are where they lie.
+        files.check_kept(record, "a copy")
+        _refuse_bound(record, session, str(task["path"]))
+        with inside.job(record, session, files.whole(record), task, reads=reads) as job:
+            yield job
+        return
     descriptor = _running_root(record)
     try:
         place = root.Tree(record.image.tree or f"{record.directory}/rootfs")
@@ -166,6 +175,28 @@ def _job(record: Record, session: Session, task: dict[str, object], *, reads: bo
             yield job
     finally:
         os.close(descriptor)
+
+
+def _refuse_bound(record: Record, session: Session, path: str) -> None:
+    """What is seen at `path` lies elsewhere, and a copy there would be one that nobody inside sees. Raises `UsageError`."""
+    decided, _ = start.decide(record.with_request(record.request.but(engine="intercept")), session)
+    path = normal(f"/{path}")
+    over = max(
+        (mount for mount in decided.mounts if covers(mount.target, path)), key=lambda mount: len(mount.target), default=None
+    )
+    if isinstance(over, Bind):
+        source = over.source + path[len(over.target) :]
+        raise UsageError(f"{path} of {record.shown}, which runs, is {source} of this machine", "copy it there")
+    if over is not None:
+        raise UsageError(
+            f"{path} of {record.shown}, which runs, is not in its files: it lies in {over.target}, which vanishes",
+            f"a program inside can: `sampan exec {record.shown} ...`",
+        )
+
+
+def _is_intercepted(record: Record) -> bool:
+    process = state.inside(record.directory)
+    return process is not None and bool(processes.intercepted(process.pid))
 
 
 def _running_root(record: Record) -> int:

@@ -1,4 +1,4 @@
-"""`exec`: a program in the namespaces of a container that runs. On the start-up path of `sampan exec`."""
+"""`exec`: a program in a container that runs. On the start-up path of `sampan exec`."""
 
 from __future__ import annotations
 
@@ -33,8 +33,15 @@ def join(record: Record, request: Request, session: Session, *, detach: bool = F
             "another user is not possible in a running container: it has one id, chosen when it was started",
             "start it with -u, or with --subids for several",
         )
+    if processes.intercepted(process.pid):  # by whatever engine a new container would be started now
+        request = request.but(engine="intercept")
     decided, engine = start.decide(record.with_request(request), session)
     names = tuple(name for kind, name in NAMESPACES.items() if _differs(process.pid, kind))
+    if not names and engine.namespaces:
+        raise CannotHonour(
+            f"the container {record.shown} cannot be entered: its process cannot be looked into, as that of an agent for keys",
+            "run the program when the container is started",
+        )
     directory = request.workdir or decided.directory.path or os.getcwd()
     return engine.join(decided, (process.pid, process.start, names), directory, detach=detach)
 

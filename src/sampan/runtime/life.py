@@ -110,8 +110,11 @@ def inside(record: Record) -> list[int]:
     if first is None or not first.is_alive():
         return []
     namespace = processes.namespace(first.pid, "mnt")
+    if not namespace:
+        return [first.pid]  # it may not be looked into, as an agent for keys; others that may not are not its own for that
     if namespace == processes.namespace(os.getpid(), "mnt"):
-        return [first.pid]
+        label = processes.intercepted(first.pid)
+        return [pid for pid in processes.own_pids() if processes.intercepted(pid) == label] if label else [first.pid]
     return [pid for pid in processes.own_pids() if processes.namespace(pid, "mnt") == namespace]
 
 

@@ -21,7 +21,7 @@ import os
 import time
 
 from sampan.errors import CorruptRecord, SampanError
-from sampan.host.processes import own_pids
+from sampan.host.processes import intercepted, own_pids
 from sampan.layers.removal import remove
 from sampan.oci.digest import Digest
 from sampan.store import blobs, layout, names, pins, records, sweep, trees
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 GRACE = 7 * 24 * 3600
 """Seconds that a tree stays after its last use, and a blob after it was stored, though nothing leads to it."""
 _LABEL = "sampan:"
-_MEMORY_FILE = b"/memfd:sampan-container"
 _MAX_MANIFEST = 4 << 20
 
 
@@ -296,8 +295,9 @@ def mounted() -> dict[str, int]:
     found: dict[str, int] = {}
     seen: set[str] = set()
     for pid in own_pids():
-        for chain in _intercepted(pid):
-            found.setdefault(chain, pid)
+        label = intercepted(pid)
+        if label:
+            found.setdefault(label.rpartition(":")[2], pid)
         try:
             namespace = os.readlink(f"/proc/{pid}/ns/mnt")
             if namespace in seen:
@@ -310,16 +310,6 @@ def mounted() -> dict[str, int]:
         except OSError:
             continue
     return found
-
-
-def _intercepted(pid: int) -> list[str]:
-    """The tree of a process whose calls are intercepted."""
-    try:
-        with open(f"/proc/{pid}/maps", "rb") as stream:
-            names = [line.partition(_MEMORY_FILE)[2] for line in stream if _MEMORY_FILE in line]
-    except OSError:
-        return []
-    return [os.fsdecode(name.split(b" ")[0].strip()).rpartition(":")[2] for name in names[:1] if name.startswith(b":")]
 
 
 def _trees_in(line: str) -> list[str]:
