@@ -45,10 +45,15 @@ bool launch_is_watched(const struct launch *launch)
     return record_of(launch, WATCH) != NULL || launch_has_namespace(launch, "pid");
 }
 
-bool launch_has_launcher(const struct launch *launch)
+bool launch_on_host_as(const struct launch *launch, const char *flag)
 {
     const struct record *root = record_of(launch, ROOT_HOST);
-    return root != NULL && list_has(field(root, 0), "launcher");
+    return root != NULL && list_has(field(root, 0), flag);
+}
+
+bool launch_has_launcher(const struct launch *launch)
+{
+    return launch_on_host_as(launch, "launcher");
 }
 
 bool launch_has_flag(const struct launch *launch, const char *flag)
@@ -57,15 +62,14 @@ bool launch_has_flag(const struct launch *launch, const char *flag)
     return watch != NULL && list_has(field(watch, 0), flag);
 }
 
-static bool check_namespaces(struct launch *launch)
+/* Every new user namespace has its maps, and each namespace-bound record its namespace. */
+static bool check_needs(struct launch *launch)
 {
     static const struct {
         enum record_name name;
         const char *space;
     } NEEDS[] = {{UID_MAP, "user"}, {GID_MAP, "user"}, {MAP_TOOLS, "user"}, {HOSTNAME, "uts"}, {LOOPBACK, "net"}};
     const struct record *unshare = record_of(launch, UNSHARE);
-    if (unshare == NULL || !list_has(field(unshare, 0), "mount"))
-        return launch_refuse(launch, "it asks for no \"mount\" namespace, which every start needs");
     for (size_t i = 0; i < sizeof NEEDS / sizeof NEEDS[0]; i++) {
         const struct record *record = record_of(launch, NEEDS[i].name);
         if (record != NULL && !list_has(field(unshare, 0), NEEDS[i].space))
@@ -81,6 +85,21 @@ static bool check_namespaces(struct launch *launch)
             return launch_refuse(launch, "\"%s\" of more than one id needs \"map-tools\"", map->kind->text);
     }
     return true;
+}
+
+static bool check_namespaces(struct launch *launch)
+{
+    const struct record *unshare = record_of(launch, UNSHARE);
+    if (unshare == NULL || !list_has(field(unshare, 0), "mount"))
+        return launch_refuse(launch, "it asks for no \"mount\" namespace, which every start needs");
+    return check_needs(launch);
+}
+
+/* Inside, an own user namespace can give the payload an id that the program which made the root could not. */
+static bool is_of_identity(const struct record *record)
+{
+    enum record_name name = record->kind->name;
+    return name == UID_MAP || name == GID_MAP || (name == UNSHARE && strcmp(field(record, 0), "user") == 0);
 }
 
 static bool check_enter(struct launch *launch)
@@ -105,18 +124,21 @@ static bool check_enter(struct launch *launch)
 static bool check_host(struct launch *launch)
 {
     static const enum record_name NEITHER[] = {TOUCH, OUTSIDE, CWD_CALLER, USER, OWNERS};
+    bool inside = launch_on_host_as(launch, "inside");
+    size_t count = sizeof NEITHER / sizeof NEITHER[0] - inside; /* in a root that another program has made owners can be noted */
     for (unsigned i = 0; i < launch->count; i++) {
         const struct record_kind *kind = launch->records[i].kind;
         bool excluded = kind->stage == STAGE_MOUNT || (kind->stage == STAGE_NAMESPACE && kind->name != CGROUP);
-        for (size_t j = 0; j < sizeof NEITHER / sizeof NEITHER[0]; j++)
+        excluded &= !inside || !is_of_identity(&launch->records[i]);
+        for (size_t j = 0; j < count; j++)
             excluded |= kind->name == NEITHER[j];
         if (excluded)
             return launch_refuse(launch, "record %u, \"%s\", cannot stand beside \"root-host\"", i + 1, kind->text);
     }
     const struct record *cwd = record_of(launch, CWD);
-    if (cwd != NULL && strcmp(field(cwd, 1), "create") == 0)
+    if (cwd != NULL && !inside && strcmp(field(cwd, 1), "create") == 0)
         return launch_refuse(launch, "\"cwd\" makes no directory beside \"root-host\"");
-    return true;
+    return record_of(launch, UNSHARE) == NULL || check_needs(launch);
 }
 
 static bool check_place(struct launch *launch)

@@ -16,6 +16,9 @@ bool launch_has_namespace(const struct launch *launch, const char *name);
 /* Is the program itself a launcher, which says when the payload is executed? */
 bool launch_has_launcher(const struct launch *launch);
 
+/* Has the `root-host` record this flag? */
+bool launch_on_host_as(const struct launch *launch, const char *flag);
+
 /* Has the `watch` record this flag? */
 bool launch_has_flag(const struct launch *launch, const char *flag);
 

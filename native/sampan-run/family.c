@@ -77,6 +77,18 @@ static pid_t next_process(DIR *stream)
     return 0;
 }
 
+pid_t family_child(pid_t parent)
+{
+    DIR *stream = opendir("/proc");
+    pid_t pid;
+    struct kin kin;
+    while ((pid = next_process(stream)) != 0 && !(look_at(pid, &kin) && kin.parent == parent && kin.state != 'Z')) {
+    }
+    if (stream != NULL)
+        closedir(stream);
+    return pid;
+}
+
 bool family_has_inner(pid_t inner)
 {
     DIR *stream = opendir("/proc");

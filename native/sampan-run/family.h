@@ -8,6 +8,9 @@
 /* The parent of a process; 0 if it cannot be told. */
 pid_t family_parent(pid_t pid);
 
+/* A child of a process; 0 if it has none. */
+pid_t family_child(pid_t parent);
+
 /* Is there such a process, and does it belong to this user? */
 bool family_is_of_user(pid_t pid, uid_t user);
 

@@ -1,5 +1,6 @@
 /* sampan-run: carries out a launch file (docs/design/launch-file.md) and becomes the payload (payload.c), or stays as its watcher
  * (watch.c). Everything is read and checked before anything is done. */
+#include "calls.h"
 #include "check.h"
 #include "descriptor.h"
 #include "environment.h"
@@ -20,7 +21,7 @@ static struct launch launch; /* 10 MB of which only what the file fills is ever 
 static _Noreturn void usage(void)
 {
     fail("usage: sampan-run [--without=LIST] FILE [ARGUMENT...] | --fd=N [ARGUMENT...] | --check FILE | "
-         "--probe DIR|memory | --version");
+         "--probe DIR|memory | --probe-inside DIR | --version");
 }
 
 static void read_launch(int fd, const char *name)
@@ -108,6 +109,8 @@ int main(int count, char **words)
     }
     if (strcmp(*words, "--probe") == 0 && count == 2)
         return probe(words[1]);
+    if (strcmp(*words, "--probe-inside") == 0 && count == 2)
+        return calls_probe(words[1]);
     if (strcmp(*words, "--version") == 0 && count == 1)
         return puts("sampan-run " SAMPAN_VERSION " format 1") < 0 ? EXIT_FAILED : 0;
     if (strncmp(*words, "--", 2) == 0)

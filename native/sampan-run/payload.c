@@ -4,6 +4,8 @@
 #include "payload.h"
 
 #include "binfmt.h"
+#include "calls.h"
+#include "check.h"
 #include "descriptor.h"
 #include "enter.h"
 #include "message.h"
@@ -74,12 +76,14 @@ static void do_mounts(const struct start *start, int base)
 static void stay_in_root(const struct start *start)
 {
     root.fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    root.writable = true; /* a directory may be made where the program that made the root lets it be */
     directory = process_directory(&root, start->launch, &start->caller);
 }
 
 static bool is_on_machine(const struct start *start)
 {
-    return record_of(start->launch, OUTSIDE) != NULL || record_of(start->launch, ROOT_HOST) != NULL;
+    const struct launch *launch = start->launch;
+    return record_of(launch, OUTSIDE) != NULL || (record_of(launch, ROOT_HOST) != NULL && !launch_on_host_as(launch, "inside"));
 }
 
 static void prepare_root(struct start *start)
@@ -112,6 +116,8 @@ void payload_prepare(struct start *start, const struct mapper *mapper, int made)
     ownership_open(start->launch, start_base(start));
     if (record_of(start->launch, ENTER) != NULL)
         enter_join(start->launch);
+    if (record_of(start->launch, ROOT_HOST) != NULL && record_of(start->launch, UNSHARE) != NULL)
+        namespaces_enter(start->launch, mapper, made);
     if (record_of(start->launch, ENTER) != NULL || record_of(start->launch, ROOT_HOST) != NULL) {
         stay_in_root(start);
         return;
@@ -140,5 +146,6 @@ _Noreturn void payload_run(const struct start *start, char **words, pid_t parent
     if (before != NULL)
         before();
     ownership_begin(start->launch);
+    calls_refuse(start->launch);
     process_run(words, start->environment, is_on_machine(start));
 }

@@ -244,9 +244,22 @@ void process_die_with(pid_t parent)
         fail("the process that started it has ended already");
 }
 
+/* The payload's standard streams from other descriptors. */
+static void take_streams(const struct launch *launch)
+{
+    const struct record *record = record_of(launch, TAKE_STREAMS);
+    for (int stream = 0; record != NULL && stream <= STDERR_FILENO; stream++) {
+        if (dup2((int)field_number(field(record, (unsigned)stream), 10), stream) < 0)
+            fail_errno("\"streams\" names the descriptor %s", field(record, (unsigned)stream));
+    }
+    for (int stream = 0; record != NULL && stream <= STDERR_FILENO; stream++)
+        close((int)field_number(field(record, (unsigned)stream), 10));
+}
+
 void process_set(const struct launch *launch, const struct caller *caller, int directory, pid_t parent)
 {
     const struct record *record = record_of(launch, UMASK);
+    take_streams(launch);
     umask(record == NULL ? caller->umask : (mode_t)field_number(field(record, 0), 8) & 0777);
     if (directory >= 0 && fchdir(directory) != 0)
         fail_errno("cannot enter the directory of the payload");

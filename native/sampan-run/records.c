@@ -1,6 +1,8 @@
 /* The table of records, and what a field of each type must look like. Pure: nothing here looks at the machine. */
 #include "records.h"
 
+#include "calls.h"
+
 #include <errno.h>
 #include <limits.h>
 #include <stdint.h>
@@ -36,7 +38,7 @@ static const struct record_kind KINDS[] = {
      {{FIELD_HOST, NULL}, {FIELD_NUMBER, NULL}, {FIELD_CHOICE, "read-only,refuse"}}},
     {"root-overlay", ROOT_OVERLAY, STAGE_ROOT, true, 4,
      {{FIELD_HOST, NULL}, {FIELD_HOST, NULL}, {FIELD_HOST, NULL}, {FIELD_CHOICE, "read-only,refuse"}}},
-    {"root-host", ROOT_HOST, STAGE_ROOT, true, 1, {{FIELD_FLAGS, "launcher"}}},
+    {"root-host", ROOT_HOST, STAGE_ROOT, true, 1, {{FIELD_FLAGS, "launcher,parent,inside"}}},
     {"root-fuse", LATER, STAGE_ROOT, true, 2, {{FIELD_TEXT, NULL}}},
     {"root-cvmfs", LATER, STAGE_ROOT, true, 2, {{FIELD_TEXT, NULL}}},
 
@@ -68,6 +70,8 @@ static const struct record_kind KINDS[] = {
     {"cpus", CPUS, STAGE_PROCESS, true, 1, {{FIELD_RANGES, NULL}}},
     {"fds", FDS, STAGE_PROCESS, true, 1, {{FIELD_DESCRIPTORS, NULL}}},
     {"user", USER, STAGE_PROCESS, true, 3, {{FIELD_ID, NULL}, {FIELD_ID, NULL}, {FIELD_IDS, NULL}}},
+    {"streams", TAKE_STREAMS, STAGE_PROCESS, true, 3, {{FIELD_DESCRIPTOR, NULL}, {FIELD_DESCRIPTOR, NULL}, {FIELD_DESCRIPTOR, NULL}}},
+    {"refuse-calls", REFUSE_CALLS, STAGE_PROCESS, true, 1, {{FIELD_NAMES, CALL_NAMES}}},
     {"owners", OWNERS, STAGE_PROCESS, true, 2, {{FIELD_HOST_OR_NONE, NULL}, {FIELD_HOST_OR_NONE, NULL}}},
     {"no-new-privs", NO_NEW_PRIVS, STAGE_PROCESS, true, 0, {{FIELD_TEXT, NULL}}},
     {"die-with-parent", DIE_WITH_PARENT, STAGE_PROCESS, true, 0, {{FIELD_TEXT, NULL}}},

@@ -1,6 +1,7 @@
 /* The process in front writes nothing: what there is to say has been said on the same stderr. */
 #include "report.h"
 
+#include "check.h"
 #include "descriptor.h"
 #include "message.h"
 
@@ -9,9 +10,22 @@
 
 static int ready = -1, front = -1;
 
+/* A watcher outside, which started what started this one, speaks for both until the payload runs. */
+static void keep_launchers(void)
+{
+    const char *text = getenv("SAMPAN_READY");
+    int fd = text == NULL ? -1 : (int)field_number(text, 10);
+    if (fd <= STDERR_FILENO || fcntl(fd, F_SETFD, FD_CLOEXEC) != 0)
+        return;
+    ready = fd;
+    message_output(-1);
+}
+
 void report_keep(const struct launch *launch)
 {
     const struct record *record = record_of(launch, READY);
+    if (launch_on_host_as(launch, "inside"))
+        keep_launchers();
     if (record == NULL)
         return;
     ready = (int)field_number(field(record, 0), 10);
@@ -68,6 +82,7 @@ static void hang_up(void)
 
 void report_started(void)
 {
+    message_output(STDERR_FILENO);
     tell(ready, "ok\n", 3);
     tell(front, "", 1);
     hang_up();

@@ -43,6 +43,8 @@ enum { DRAIN_PATIENCE = 1000 };
 static struct {
     struct start *start;
     bool detached, logs, captured, has_init, joins_pids;
+    bool has_launcher, has_parent; /* the child only starts the payload; as its parent, which passes no signal on */
+    bool ends_all;                 /* what starts this watcher waits for all that it has below it */
     int stop_signal;
     int64_t grace, limit; /* milliseconds */
     struct streams streams;
@@ -75,6 +77,14 @@ static void pass_on_helpers(const char *bytes, size_t length)
         log_take(STREAM_HELPERS, bytes, length);
     else if (write(STDERR_FILENO, bytes, length) < 0)
         return; /* nobody listens */
+}
+
+/* A signal for the payload. */
+static void send(int number)
+{
+    pid_t pid = self.has_parent ? family_child(self.child.pid) : self.child.pid;
+    if (pid > 0)
+        kill(pid, number);
 }
 
 static void kill_all(void)
@@ -117,6 +127,9 @@ static void read_options(const struct launch *launch)
     self.limit = watch == NULL ? 0 : field_milliseconds(field(watch, 4));
     self.captured = self.logs || self.streams.terminal || record_of(launch, ATTACH) != NULL;
     self.streams.session = self.detached || self.streams.terminal;
+    self.has_launcher = launch_has_launcher(launch);
+    self.has_parent = launch_on_host_as(launch, "parent");
+    self.ends_all = launch_on_host_as(launch, "inside");
     self.joins_pids = launch_has_namespace(launch, "pid") && record_of(launch, ENTER) != NULL;
     self.has_init = launch_has_namespace(launch, "pid") && !self.joins_pids;
 }
@@ -133,8 +146,8 @@ static void open_all(const struct start *start)
         attach_listen(field(attach, 0));
     self.signals = signals_open();
     self.was_in_front = !self.detached && terminal_is_ours();
-    /* Orphans of a payload without an init come to us, where a time limit finds them. */
-    if (self.limit > 0 && !self.has_init)
+    /* Orphans of a payload without an init come to us, where a time limit finds them, or the payload's end. */
+    if (self.ends_all || (self.limit > 0 && !self.has_init))
         prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 }
 
@@ -196,13 +209,16 @@ static void payload_runs(void)
     shrink();
 }
 
-/* What the child has to say before it is the payload; at its end we know which. */
+/* What the child has to say before it is the payload; at its end we know which. A launcher that stays says `ok`. */
 static void read_words(void)
 {
+    static const char ready[] = {EXECUTED, 'o', 'k', '\n', '\0'};
     ssize_t length;
     while ((length = read(self.child.words, self.words + self.said, sizeof self.words - 1 - self.said)) > 0)
         self.said += (size_t)length;
-    if (length < 0)
+    if (self.has_launcher && strcmp(self.words, ready) == 0)
+        self.said = 1;
+    else if (length < 0)
         return;
     close(self.child.words);
     self.child.words = -1;
@@ -295,7 +311,7 @@ static bool is_starting(void)
 {
     if (self.child.words >= 0)
         read_words();
-    return self.phase <= STARTING && self.words[0] != EXECUTED;
+    return self.phase <= STARTING && (self.has_parent || self.words[0] != EXECUTED);
 }
 
 static void interrupt(int number)
@@ -316,7 +332,7 @@ static void take_signals(void)
         else if (signal_ends_start(number) && is_starting())
             interrupt(number);
         else if (self.child.pid > 0 && signal_is_for_payload(&info, self.has_init))
-            kill(self.child.pid, number);
+            send(number);
     }
 }
 
@@ -333,7 +349,7 @@ static void time_is_up(void)
         self.due = clock_now() + self.grace;
         say(sentence);
         if (self.child.pid > 0)
-            kill(self.child.pid, self.stop_signal);
+            send(self.stop_signal);
     } else if (self.phase == RUNNING) {
         self.due = NEVER;
         kill_whole_tree();
@@ -351,6 +367,8 @@ static void move_on(void)
     if (self.phase == RUNNING && ended) {
         if (self.timed_out && !self.has_init)
             kill_all(); /* LIMIT is for all of them */
+        if (self.ends_all)
+            family_kill(helpers_has);
         ending_ended(self.status, self.timed_out);
         capture_payload_ended();
         self.phase = DRAINING;

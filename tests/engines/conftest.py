@@ -36,6 +36,8 @@ PLACES = [
     ("intercept", "no user namespaces"),
     ("intercept", "an outer filter"),
     ("intercept", "an outer filter without openat2"),
+    ("proot", "no user namespaces"),
+    ("oci-runtime", "a free shell"),
 ]
 
 

@@ -75,7 +75,7 @@ def _write_id(path: str | None, id: str) -> None:
 
 def launch(record: Record, session: Session, context: Context, *, dry: bool = False, remove: bool = False) -> int:
     """Print the plan of a record, or become its payload or, where somebody has to stay, its watcher."""
-    plan, engine = start.decide(record, session, Way(remove=remove))
+    plan, engine = start.decide(record, session, Way(remove=remove), dry=dry)
     if dry:
         from sampan.container.describe import describe
         from sampan.terminal.output import result

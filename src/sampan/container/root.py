@@ -58,3 +58,12 @@ def describe(root: Root) -> str:
     if isinstance(root, Overlay):
         return f"overlay {root.lower}, changes in {root.upper}"
     return f"private copy {root.path}"
+
+
+def places(root: Root) -> tuple[str, ...]:
+    """The directories of this machine in which its files lie, the first wins."""
+    if isinstance(root, MemoryOverlay):
+        return (root.lower,)
+    if isinstance(root, Overlay):
+        return (root.upper, root.lower)
+    return (root.path,)

@@ -72,6 +72,7 @@ class Engine:
     words = ""  # one line for `doctor`
     program = ""  # the native program that carries plans out
     namespaces = True  # whether a plan's namespaces are made
+    shares_trees = True  # whether it can be given a tree that others share, which nothing may change
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings

@@ -14,7 +14,11 @@ if TYPE_CHECKING:
 ENGINES = {
     "namespace": ("sampan.engine.namespace", "Namespace"),
     "intercept": ("sampan.engine.intercept", "Intercept"),
+    "proot": ("sampan.engine.proot", "Proot"),
+    "oci-runtime": ("sampan.engine.oci_runtime", "OciRuntime"),
 }
+# It needs what `namespace` needs, and costs more: only for those who ask for it.
+ON_REQUEST = ("oci-runtime",)
 
 
 def load(name: str, settings: Settings) -> Engine:
@@ -31,7 +35,7 @@ def choose(asks: tuple[Ask, ...], name: str, settings: Settings, place: str | No
 
     Raises `NoEngine` with every reason, and `CannotHonour` if engines work but none can do what is asked.
     """
-    names = list(ENGINES) if name == "auto" else [name]
+    names = [engine for engine in ENGINES if engine not in ON_REQUEST] if name == "auto" else [name]
     reasons: list[tuple[str, str, str]] = []
     missing: list[str] = []
     for candidate in names:

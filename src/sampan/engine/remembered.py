@@ -18,14 +18,19 @@ if TYPE_CHECKING:
     from sampan.settings import Settings
 
 
-def answers(program: str, words: tuple[str, ...], where: str, settings: Settings) -> dict[str, str]:
-    """What `PROGRAM --probe WORDS...` says; `where` names what the answer depends on besides. Raises `HostError` if it cannot be executed."""
+def answers(
+    program: str, words: tuple[str, ...], where: str, settings: Settings, command: tuple[str, ...] = ()
+) -> dict[str, str]:
+    """What `PROGRAM --probe WORDS...` says, or `command` if there is one; `where` names what the answer depends on besides.
+
+    Raises `HostError` if it cannot be executed.
+    """
     memory = _memory_of(program, where, settings)
     try:
         with open(memory, encoding="utf-8") as stream:
             text = stream.read()
     except OSError:
-        text = _ask(program, words)
+        text = _ask(command or (program, "--probe", *words))
         _remember(memory, text)
     pairs = (line.partition(" ") for line in text.splitlines())
     return {name: answer for name, _, answer in pairs}
@@ -38,16 +43,16 @@ def _memory_of(program: str, where: str, settings: Settings) -> str:
     return os.path.join(runtime_directory(settings.text("runtime_dir")), name)
 
 
-def _ask(program: str, words: tuple[str, ...]) -> str:
+def _ask(command: tuple[str, ...]) -> str:
     import subprocess
 
     try:
         done = subprocess.run(
-            [program, "--probe", *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=60, check=False
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=60, check=False
         )
     except OSError as error:
         raise HostError(
-            f"cannot execute {program}: {error.strerror}",
+            f"cannot execute {command[0]}: {error.strerror}",
             "if its file system is mounted noexec, set SAMPAN_PROGRAMS to a copy elsewhere",
         ) from error
     return done.stdout.decode("utf-8", "replace")

@@ -33,6 +33,22 @@ def environment(pid: int) -> dict[str, str]:
     return {name: value for name, _, value in pairs}
 
 
+def callers_environment() -> os._Environ[str]:
+    """The environment of this process, without the LC_CTYPE that Python adds in the C locale (PEP 538)."""
+    here = os.environ
+    if "LC_CTYPE" in here and not ("LANG" in here or "LC_ALL" in here) and _added_by_python():
+        del here["LC_CTYPE"]
+    return here
+
+
+def _added_by_python() -> bool:
+    try:
+        with open("/proc/self/environ", "rb") as stream:
+            return b"\0LC_CTYPE=" not in b"\0" + stream.read()
+    except OSError:
+        return False
+
+
 def own_pids() -> list[int]:
     """All processes of this user that can be seen."""
     uid = os.getuid()

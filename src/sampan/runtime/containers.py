@@ -36,6 +36,21 @@ def create_from(record: Record, session: Session, root: str) -> Record:
     return _publish(record, session, "copy", root)
 
 
+def fill(record: Record, session: Session) -> None:
+    """Give a container that is to be thrown away a private copy of its image after all. Raises `NoSpace`, `StoreError`."""
+    place = shelf.under_way(session.store, record.id)
+    try:
+        os.mkdir(place, 0o700)
+        _copy(record, place, "", session)
+        for name in os.listdir(place):
+            os.rename(f"{place}/{name}", f"{record.directory}/{name}")
+    except OSError as error:
+        raise layout.failure(session.store, "cannot copy the image", error) from error
+    finally:
+        if os.path.lexists(place):
+            _discard(place, record, session)
+
+
 def _publish(record: Record, session: Session, keep: str, root: str = "") -> Record:
     store = session.store
     with Lease(store) as lease:

@@ -11,6 +11,7 @@ from sampan.container.plan import plan
 from sampan.container.stay import FOREGROUND, Way
 from sampan.engine.choose import choose
 from sampan.errors import HostError
+from sampan.host import processes
 from sampan.host.runtime_directory import runtime_directory
 from sampan.runtime import gather
 from sampan.runtime.images import config_of
@@ -28,11 +29,15 @@ if TYPE_CHECKING:
     from sampan.runtime.session import Session
 
 
-def decide(record: Record, session: Session, way: Way = FOREGROUND) -> tuple[Plan, Engine]:
-    """The plan for a record on this host, and the engine that will carry it out."""
+def decide(record: Record, session: Session, way: Way = FOREGROUND, *, dry: bool = False) -> tuple[Plan, Engine]:
+    """The plan for a record on this host, and the engine that will carry it out; `dry`: it will not be."""
     name = record.request.engine or session.settings.text("engine")
     place = record.directory if os.path.isdir(record.directory) else None  # none: it is only shown
     engine, can = choose(asks_of(record), name, session.settings, place)
+    if record.keep == "memory" and not engine.shares_trees:
+        from sampan.runtime import private
+
+        return private.decide(record, session, way, dry=dry), engine
     config = config_of(record.image, session)
     return plan(record, config, _edits(record), gather.facts(record, session), can, way), engine
 
@@ -81,7 +86,7 @@ def _run(start: Start) -> int:
         pid = os.posix_spawn(
             start.program,
             start.argv,
-            _environment(),
+            processes.callers_environment(),
             file_actions=[(os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)],
             setsigdef=_IGNORED,
         )
@@ -108,7 +113,7 @@ def execute(start: Start) -> NoReturn:
     for descriptor in start.descriptors:
         os.set_inheritable(descriptor, True)
     try:
-        os.execve(start.program, start.argv, _environment())  # noqa: S606 - a program and its words, no shell
+        os.execve(start.program, start.argv, processes.callers_environment())  # noqa: S606 - a program and its words, no shell
     except OSError as error:
         raise _not_executable(start, error) from error
 
@@ -118,19 +123,3 @@ def _not_executable(start: Start, error: OSError) -> HostError:
         f"cannot execute {start.program}: {error.strerror}",
         "if its file system is mounted noexec, set SAMPAN_PROGRAMS to a copy elsewhere",
     )
-
-
-def _environment() -> os._Environ[str]:
-    """The caller's, without what Python put in."""
-    environment = os.environ
-    if "LC_CTYPE" in environment and not ("LANG" in environment or "LC_ALL" in environment) and _added_by_python():
-        del environment["LC_CTYPE"]
-    return environment
-
-
-def _added_by_python() -> bool:
-    try:
-        with open("/proc/self/environ", "rb") as stream:
-            return b"\0LC_CTYPE=" not in b"\0" + stream.read()
-    except OSError:
-        return False
