@@ -50,7 +50,8 @@ def test_changes_are_possible_and_thrown_away(box, needs):
     assert box.run("sh", "-c", "ls /usr/lib/python3.11 | wc -l").text.strip() != "0"
 
 
-def test_read_only_really_is(box):
+def test_read_only_really_is(box, needs):
+    needs("read-only-root")
     done = box.run(
         "--read-only",
         "--",
@@ -68,8 +69,9 @@ def test_binds(box, data):
     assert (data / "made").read_text() == "x\n"
 
 
-def test_a_read_only_bind_is_read_only_at_its_target(box, data):
+def test_a_read_only_bind_is_read_only_at_its_target(box, needs, data):
     """Udocker bound `/d:/mnt:ro` read-write at the path `/mnt:ro` (D10)."""
+    needs("read-only-binds")
     done = box.run("-v", f"{data}:/mnt:ro", "--", "sh", "-c", "cat /mnt/file; touch /mnt/x; touch /mnt/sub/x; ls -d '/mnt:ro'")
     assert done.lines == ["outside"]
     assert done.err.count("Read-only file system") == 2

@@ -86,7 +86,7 @@ def asks_of(record: Record) -> tuple[Ask, ...]:
         found.append(Ask("kept-overlay" if record.keep == "overlay" else "private-copy", "a named container", must=True))
     volumes = [text.split(":")[2:] for text in request.volumes]
     read_only = any("ro" in flags[0].split(",") for flags in volumes if flags) or any(
-        "readonly" in text for text in request.mounts
+        _is_read_only(text) for text in request.mounts
     )
     wanted = (
         (request.root, "root-user", "--root"),
@@ -114,6 +114,13 @@ def asks_of(record: Record) -> tuple[Ask, ...]:
         (read_only, "read-only-binds", "--volume ...:ro"),
     )
     return (*found, *(Ask(feature, words, must=True) for yes, feature, words in wanted if yes))
+
+
+def _is_read_only(mount: str) -> bool:
+    """Whether a text of `--mount` asks for a read-only one; what is wrong in it is said where it is read."""
+    words = [word.strip('"') for word in mount.split(",")]
+    flags = [word.partition("=") for word in words if word.partition("=")[0] in ("readonly", "ro")]
+    return "type=image" in words or any(value.lower() not in ("false", "0") for _, _, value in flags)
 
 
 def _is_bounded(request: Request) -> bool:

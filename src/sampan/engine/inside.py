@@ -57,7 +57,7 @@ def payload(
     found += [("cpus", plan.cpus)] if plan.cpus else []
     found += [("owners", *owners)] if owners is not None else []
     found += [("refuse-calls", ",".join(refused))] if refused else []
-    found += [("cwd", *directory), ("no-new-privs",), ("args", "refuse")]
+    found += [("cwd", *directory), ("no-new-privs",), ("die-with-parent",), ("args", "refuse")]
     words = (*plan.in_front, *(plan.args or plan.default_arguments)[1:]) if plan.in_front else (*plan.args, *plan.default_arguments)
     return [*found, ("exec", *words)]
 

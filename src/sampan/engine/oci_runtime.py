@@ -238,7 +238,7 @@ def _inner(plan: Plan, directory: tuple[str, str], passed: Passed) -> list[Recor
     if not any(name == "nofile" for name, _, _ in plan.limits) and soft != "unknown":
         found.append(("limit", "nofile", soft, hard))
     found += [("streams", *map(str, passed.streams))] if passed.streams else []
-    return [*found, ("fds", ",".join(map(str, (*passed.kept, *passed.streams)))), ("die-with-parent",), program]
+    return [*found, ("fds", ",".join(map(str, (*passed.kept, *passed.streams)))), program]
 
 
 def _write(place: str, document: dict[str, object], records: list[Record]) -> None:

@@ -10,10 +10,11 @@ boundary (SECURITY.md).
 from __future__ import annotations
 
 import os
+from errno import ELOOP
 
 from sampan.container import root
 from sampan.container.asks import Can
-from sampan.container.mounts import Bind, File, Tmpfs
+from sampan.container.mounts import Bind, File, Tmpfs, covers
 from sampan.engine import inside, launchfile
 from sampan.engine.base import Engine, Probe
 from sampan.engine.programs import program as program_path
@@ -63,7 +64,10 @@ class Proot(Engine):
         """What sampan-run says in a root that has nothing but itself."""
         base = runtime_directory(self.settings.text("runtime_dir"))
         place = os.path.join(base, "proot-root")
-        os.makedirs(place, 0o700, exist_ok=True)
+        os.makedirs(f"{place}/run", 0o700, exist_ok=True)
+        # It would be made and removed again by PRoot, under the hands of another one that is probed at the same time.
+        os.close(os.open(place + inside.PROGRAM, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        os.makedirs(f"{place}/proc", 0o700, exist_ok=True)
         launcher, stamp = program_path(self.program, self.settings), os.stat(proot)
         words = (proot, *QUIET, "-r", place, "-b", f"{launcher}:{inside.PROGRAM}", "-b", "/proc", "-w", "/")
         where = f"{NAME}.{stamp.st_size:x}.{stamp.st_mtime_ns:x}.{len(os.environ.get(NO_SECCOMP, ''))}"
@@ -142,6 +146,8 @@ def _view(plan: Plan, place: str, settings: Settings) -> tuple[tuple[str, ...], 
             binds.append((source, mount.target))
     found, shown = inside.directory_of(plan, binds)
     binds += [(shown, shown)] if shown else []
+    for _, target in binds:
+        _refuse_loop(plan, target, binds)
     words: list[str] = [*QUIET, "-r", plan.root.path]  # type: ignore[union-attr] # _place has seen that it is a copy
     for source, target in (*binds, (program_path(inside.LAUNCHER, settings), inside.PROGRAM)):
         if ":" in source or ":" in target:
@@ -155,6 +161,19 @@ def _view(plan: Plan, place: str, settings: Settings) -> tuple[tuple[str, ...], 
     elif (identity.uid, identity.gid) != plan.owner:
         words += ["-i", f"{identity.uid}:{identity.gid}"]
     return (*words, "-w", "/"), found
+
+
+def _refuse_loop(plan: Plan, target: str, binds: list[tuple[str, str]]) -> None:
+    """Raises `HostError` for a target that is a link without end, of which PRoot would say nothing."""
+    under = max(
+        (bind for bind in binds if bind[1] != target and covers(bind[1], target)), key=lambda bind: len(bind[1]), default=None
+    )
+    path = f"{under[0]}{target[len(under[1].rstrip('/')) :]}" if under is not None else f"{root.places(plan.root)[0]}{target}"
+    try:
+        os.stat(path)
+    except OSError as error:
+        if error.errno == ELOOP:
+            raise HostError(f"cannot bind anything at {target}: {error.strerror}", "choose another target") from error
 
 
 def _source(mount: object, own: str) -> str:

@@ -31,7 +31,8 @@ def answers(
             text = stream.read()
     except OSError:
         text = _ask(command or (program, "--probe", *words))
-        _remember(memory, text)
+        if text:  # else it could not be asked this time
+            _remember(memory, text)
     pairs = (line.partition(" ") for line in text.splitlines())
     return {name: answer for name, _, answer in pairs}
 

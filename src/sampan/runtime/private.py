@@ -33,8 +33,9 @@ def decide(record: Record, session: Session, way: Way, *, dry: bool) -> Plan:
         return start.decide(record.but(keep="copy", directory=session.store.join("containers", record.id)), session, way)[0]
     copy = containers.create(record, session)
     try:
+        plan = start.decide(copy, session, way)[0]
         shelf.hold(session.store, copy)
-        return start.decide(copy, session, way)[0]
     except BaseException:
-        containers.remove(copy.id, session, force=True)
+        containers.remove(copy.id, session)
         raise
+    return plan
