@@ -137,7 +137,7 @@ def plan(record: Record, config: ImageConfig, edits: Edits, facts: Facts, can: C
         in_front=in_front,
         owners=owners,
         several=_several(record, identity, facts),
-        stay=stay if "watcher" in can.features else None,
+        stay=_as_far_as(stay, can),
         engine_options=_engine_options(request, can),
         args=argv,
         default_arguments=default_arguments,
@@ -163,15 +163,22 @@ def _unwatched(stay: Stay | None, can: Can) -> list[str]:
 
     What is to be removed at the end is removed by the next command that looks at containers.
     """
-    if stay is None or "watcher" in can.features:
+    if stay is None:
         return []
-    if "detach" in stay.flags:
+    if "watcher" not in can.features and "detach" in stay.flags:
         raise CannotHonour(
             f"a detached container is not possible: the engine {can.engine} cannot stay beside what it starts here",
             "`sampan doctor` says which engine can; or start it by `nohup sampan run ... &`",
         )
-    said = f"the image's health check is not run: the engine {can.engine} cannot stay beside what it starts"
-    return [said] if stay.health is not None else []
+    said = f"the image's health check is not run: the engine {can.engine} cannot run one"
+    return [said] if stay.health is not None and "health-checks" not in can.features else []
+
+
+def _as_far_as(stay: Stay | None, can: Can) -> Stay | None:
+    """What the engine can do of it."""
+    if stay is None or "watcher" not in can.features:
+        return None
+    return stay if stay.health is None or "health-checks" in can.features else stay.without_health()
 
 
 def _in_front(foreign: Foreign, words: tuple[str, ...]) -> tuple[str, ...]:

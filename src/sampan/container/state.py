@@ -70,6 +70,15 @@ def inside(directory: str) -> Process | None:
     return started_by(directory) if document is None else _process(document, document, path)
 
 
+def payload(directory: str) -> Process | None:
+    """As `inside`, but where another program stands between watcher and payload (PRoot, runc), what that has started."""
+    found = inside(directory)
+    if found is None or not found.is_alive() or not processes.launcher(found.pid):
+        return found
+    pid = next(iter(processes.children(found.pid)), found.pid)
+    return Process(pid, processes.start_time(pid) or 0, found.boot, found.node)
+
+
 def watcher(directory: str) -> Process | None:
     """Who watches; `None` without a watcher."""
     path = f"{directory}/payload"

@@ -65,6 +65,10 @@ class Stay:
         self.socket = str(rest.get("socket", ""))
         self.health: Health | None = rest.get("health")  # type: ignore[assignment]
 
+    def without_health(self) -> Stay:
+        """The same without a health check."""
+        return Stay(self.flags, self.directory, self.signal, self.grace, self.limit, socket=self.socket)
+
 
 def signal_number(text: str) -> int:
     """`TERM`, `SIGTERM`, `15`, `RTMIN+3`. Raises `UsageError`."""

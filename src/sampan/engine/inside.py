@@ -58,7 +58,9 @@ def payload(
     found += [("owners", *owners)] if owners is not None else []
     found += [("refuse-calls", ",".join(refused))] if refused else []
     found += [("cwd", *directory), ("no-new-privs",), ("die-with-parent",), ("args", "refuse")]
-    words = (*plan.in_front, *(plan.args or plan.default_arguments)[1:]) if plan.in_front else (*plan.args, *plan.default_arguments)
+    words = (
+        (*plan.in_front, *(plan.args or plan.default_arguments)[1:]) if plan.in_front else (*plan.args, *plan.default_arguments)
+    )
     return [*found, ("exec", *words)]
 
 
@@ -81,16 +83,11 @@ def directory_of(plan: Plan, binds: list[tuple[str, str]]) -> tuple[tuple[str, s
     return ((path, directory.otherwise), path) if directory.bind else ((directory.otherwise, "create"), "")
 
 
-def refuse_health(plan: Plan, engine: str) -> None:
-    """Raises `CannotHonour` for a health check, which nobody could bring into what the program has made."""
-    if plan.stay is not None and plan.stay.health is not None:
-        raise CannotHonour(f"the engine {engine} cannot run a health check", "leave it out by --no-healthcheck")
-
-
 def no_file(engine: str) -> CannotHonour:
     """The error of `launch_file`."""
     return CannotHonour(
-        f"the engine {engine} has no launch files: what it needs on disk belongs to one start", "`sampan doctor` says which engine has"
+        f"the engine {engine} has no launch files: what it needs on disk belongs to one start",
+        "`sampan doctor` says which engine has",
     )
 
 

@@ -31,7 +31,7 @@ NAME = "intercept"
 MACHINES = ("x86_64",)
 ALWAYS = frozenset((
     "shared-root", "read-only-root", "private-copy", "binds", "read-only-binds", "tmpfs", "other-user", "root-user", "small-dev",
-    "trace", "limits", "watcher",
+    "trace", "limits", "watcher", "health-checks",
 ))  # fmt: skip
 KEPT = "a container that is kept is a private copy of its image; owners that `--root` sets stand in a table beside it"
 WATCHER = "sampan-run"

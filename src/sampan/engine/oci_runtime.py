@@ -28,7 +28,7 @@ from sampan.host.runtime_directory import runtime_directory
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from sampan.container.plan import Plan
-    from sampan.engine.base import Start
+    from sampan.engine.base import Start, Work
     from sampan.engine.launchfile import Record
     from sampan.settings import Settings
 
@@ -55,10 +55,31 @@ SPECIAL = {
 CONSOLE = ("file", "/dev/console", "0600", "", "")
 CAPABILITIES = tuple(
     f"CAP_{name}"
-    for name in (
-        "CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SETUID SETPCAP NET_BIND_SERVICE NET_ADMIN NET_RAW IPC_LOCK IPC_OWNER "
-        "SYS_CHROOT SYS_PTRACE SYS_ADMIN SYS_NICE SYS_RESOURCE MKNOD LEASE AUDIT_WRITE SETFCAP"
-    ).split()
+    for name in [
+        "CHOWN",
+        "DAC_OVERRIDE",
+        "DAC_READ_SEARCH",
+        "FOWNER",
+        "FSETID",
+        "KILL",
+        "SETGID",
+        "SETUID",
+        "SETPCAP",
+        "NET_BIND_SERVICE",
+        "NET_ADMIN",
+        "NET_RAW",
+        "IPC_LOCK",
+        "IPC_OWNER",
+        "SYS_CHROOT",
+        "SYS_PTRACE",
+        "SYS_ADMIN",
+        "SYS_NICE",
+        "SYS_RESOURCE",
+        "MKNOD",
+        "LEASE",
+        "AUDIT_WRITE",
+        "SETFCAP",
+    ]
 )
 
 
@@ -84,7 +105,7 @@ class OciRuntime(Engine):
 
     def _runtime(self) -> tuple[str, list[tuple[str, str]]]:
         """The first runtime that starts a container here, and why others do not."""
-        reasons = []
+        reasons: list[tuple[str, str]] = []
         for name in RUNTIMES:
             path = inside.find((name,))
             if not path:
@@ -97,7 +118,6 @@ class OciRuntime(Engine):
 
     def command(self, plan: Plan) -> Start:
         """sampan-run, which makes the root and becomes the runtime. Raises `CannotHonour`, `HostError`, `NoEngine`."""
-        inside.refuse_health(plan, NAME)
         if plan.several is not None:
             raise CannotHonour(f"the engine {NAME} maps one id", "`sampan doctor` says which engine maps several")
         runtime, _ = self._runtime()
@@ -109,7 +129,7 @@ class OciRuntime(Engine):
         directory, shown = inside.directory_of(plan, binds)
         captured = plan.stay is not None and ("detach" in plan.stay.flags or bool(plan.stay.socket))
         terminal = not captured and all(os.isatty(stream) for stream in range(3))
-        passed = _passed(streams=not captured and not terminal)
+        passed = Passed() if captured else _passed(streams=not terminal)
         _write(place, configuration(plan, records, terminal=terminal), _inner(plan, directory, passed))
         stay = plan.stay or Stay((), "", 15, 10.0, 0.0)
         if passing:
@@ -122,7 +142,14 @@ class OciRuntime(Engine):
         if passed.own:
             found.append(("streams", *map(str, passed.own)))
         found += [("env-prefix", ""), ("outside",), *launchfile.staying(stay), ("args", "refuse")]
-        words = [runtime, "--log", f"{place}/log", "--root", f"{place}/state", *(["--rootless", "true"] if runtime.endswith("runc") else [])]
+        words = [
+            runtime,
+            "--log",
+            f"{place}/log",
+            "--root",
+            f"{place}/state",
+            *(["--rootless", "true"] if runtime.endswith("runc") else []),
+        ]
         kept = ["--preserve-fds", str(passed.count)] if passed.count else []
         found.append(("exec", *words, "run", *kept, "--bundle", place, f"sampan-{plan.id[:12]}"))
         return inside.started(self.settings, found, *passed.made)
@@ -130,6 +157,12 @@ class OciRuntime(Engine):
     def join(self, plan: Plan, process: tuple[int, int, tuple[str, ...]], directory: str, *, detach: bool) -> Start:
         """sampan-run in the namespaces of the running container."""
         return inside.started(self.settings, launchfile.joining(plan, process, directory, detach=detach))
+
+    def outside(self, work: Work) -> Start:
+        """As the engine `namespace` does it: no runtime is needed for that."""
+        from sampan.engine.namespace import Namespace
+
+        return Namespace(self.settings).outside(work)
 
     def launch_file(self, plan: Plan, program: str, arguments: str) -> bytes:  # noqa: ARG002 - the contract
         """Raises `CannotHonour`."""
@@ -222,7 +255,8 @@ def _mounts(records: list[Record], added: tuple[str, str, str]) -> list[Record]:
     found = [
         record
         for record in records
-        if record[0] in MOUNTS and not any(covers(target, record[2 if record[0] in ("bind", "symlink") else 1]) for target in inner)
+        if record[0] in MOUNTS
+        and not any(covers(target, record[2 if record[0] in ("bind", "symlink") else 1]) for target in inner)
     ]
     found += [("bind", shown, shown, "")] if shown else []
     return [*found, ("mkdir", "/dev", "0755"), ("bind", program, inside.PROGRAM, "ro"), ("bind", launch, LAUNCH, "ro")]
@@ -262,9 +296,7 @@ def _is_other(plan: Plan) -> bool:
 def configuration(plan: Plan, records: list[Record], *, terminal: bool = False) -> dict[str, object]:
     """What `config.json` holds (runtime-spec, config.md and config-linux.md)."""
     inner = [record for record in records if record[0] in SPECIAL]
-    below = [
-        record for record in records if record[0] == "bind" and any(covers(special[1], record[2]) for special in inner)
-    ]
+    below = [record for record in records if record[0] == "bind" and any(covers(special[1], record[2]) for special in inner)]
     merged = f"{root.places(plan.root)[-1]}/{MERGED}"
     # A runtime that is given a /dev leaves it alone; else it would make its own devices over the one that is there.
     mounts: list[dict[str, object]] = [
@@ -272,7 +304,12 @@ def configuration(plan: Plan, records: list[Record], *, terminal: bool = False) 
         *(_special(record) for record in inner),
     ]
     mounts += [
-        {"destination": record[2], "type": "bind", "source": record[1], "options": ["rbind", "ro" if "ro" in record[3].split(",") else "rw"]}
+        {
+            "destination": record[2],
+            "type": "bind",
+            "source": record[1],
+            "options": ["rbind", "ro" if "ro" in record[3].split(",") else "rw"],
+        }
         for record in below
     ]
     capabilities = list(CAPABILITIES)
@@ -284,7 +321,7 @@ def configuration(plan: Plan, records: list[Record], *, terminal: bool = False) 
             "args": [inside.PROGRAM, LAUNCH],
             "env": [f"{name}={value}" for name, value in processes.callers_environment().items()],
             "cwd": "/",
-            "capabilities": {kind: capabilities for kind in ("bounding", "effective", "inheritable", "permitted")},
+            "capabilities": dict.fromkeys(("bounding", "effective", "inheritable", "permitted"), capabilities),
             "noNewPrivileges": True,
         },
         "root": {"path": merged, "readonly": False},

@@ -34,6 +34,7 @@ FEATURES = frozenset(("private-copy", "binds", "tmpfs", "other-user", "root-user
 QUIET = ("-v", "-1")
 ESCAPES = "calls that are younger than it is, and would reach files of this machine, are refused in it: {}"
 NO_SECCOMP = "PROOT_NO_SECCOMP"
+SHORT_LIVED = "tmp"  # of its own files
 
 
 class Proot(Engine):
@@ -75,13 +76,12 @@ class Proot(Engine):
 
     def command(self, plan: Plan) -> Start:
         """PRoot with sampan-run around it and in it. Raises `CannotHonour`, `HostError`."""
-        inside.refuse_health(plan, NAME)
         place = _place(plan)
         _empty(place)
         words, directory = _view(plan, place, self.settings)
         kept = self._payload(plan, directory)
         group: list[Record] = [("cgroup", plan.cgroup)] if plan.cgroup else []
-        watching = [inside.ALONE] if plan.stay is None else launchfile.staying(plan.stay, str(kept))
+        watching: list[Record] = [inside.ALONE] if plan.stay is None else launchfile.staying(plan.stay, str(kept))
         return self._around(plan, group, watching, (words, kept))
 
     def join(self, plan: Plan, process: tuple[int, int, tuple[str, ...]], directory: str, *, detach: bool) -> Start:  # noqa: ARG002
@@ -104,7 +104,7 @@ class Proot(Engine):
     def _around(self, plan: Plan, group: list[Record], watching: list[Record], call: tuple[tuple[str, ...], int]) -> Start:
         words, kept = call
         found: list[Record] = [("owner", str(plan.owner[0])), ("image", plan.image), *group, ("root-host", "launcher,parent")]
-        found += [("env-prefix", ""), ("env", f"PROOT_TMP_DIR={_place(plan)}/tmp"), *watching, ("args", "refuse")]
+        found += [("env-prefix", ""), ("env", f"PROOT_TMP_DIR={_place(plan)}/{SHORT_LIVED}"), *watching, ("args", "refuse")]
         proot = inside.find(("proot",))
         found.append(("exec", proot, *words, inside.PROGRAM, f"--fd={kept}"))
         return inside.started(self.settings, found, kept)
@@ -129,7 +129,7 @@ def _empty(place: str) -> None:
     try:
         if os.path.lexists(place):
             shelf.discard(place)
-        os.makedirs(f"{place}/tmp", 0o700)
+        os.makedirs(f"{place}/{SHORT_LIVED}", 0o700)
     except OSError as error:
         raise HostError(f"cannot use {place}: {error.strerror}", "look at the space that is left") from error
 

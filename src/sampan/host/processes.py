@@ -127,6 +127,35 @@ def intercepted(pid: int) -> str:
     return ""
 
 
+LAUNCHERS = ("proot", "runc", "crun")
+
+
+def launcher(pid: int) -> str:
+    """Which program of others a process is that stands between a watcher and the payload; empty if it is none."""
+    try:
+        name = os.path.basename(os.readlink(f"/proc/{pid}/exe"))
+    except OSError:
+        return ""
+    return name if name in LAUNCHERS else ""
+
+
+def children(pid: int) -> list[int]:
+    """The processes of this user whose parent it is."""
+    return [one for one in own_pids() if parent(one) == pid]
+
+
+def tracer(pid: int) -> int:
+    """The process that traces it, 0 if none does."""
+    try:
+        with open(f"/proc/{pid}/status", "rb") as stream:
+            for line in stream:
+                if line.startswith(b"TracerPid:"):
+                    return int(line.split()[1])
+    except (OSError, ValueError, IndexError):
+        pass
+    return 0
+
+
 class Resources:
     """What a process has used: processor seconds and resident bytes."""
 

@@ -101,9 +101,11 @@ def _how_to_keep(request: Request, image: ContainerImage, session: Session) -> s
     layout.create(session.store)  # the image may be one of the site, and this the first thing that is kept
     probe = Record("", image, request, keep="copy")
     name = request.engine or session.settings.text("engine")
-    from sampan.container.asks import asks_of
+    from sampan.container.asks import asks_of, check
 
-    _, can = choose(asks_of(probe), name, session.settings, session.store.path)
+    asks = asks_of(probe)
+    _, can = choose(asks, name, session.settings, session.store.path)
+    check(asks, can)  # before anything is made
     return "overlay" if not request.subids and "kept-overlay" in can.features else "copy"
 
 

@@ -161,10 +161,11 @@ def _job(record: Record, session: Session, task: dict[str, object], *, reads: bo
         with borrowed(session.store, record), inside.job(record, session, files.whole(record), task, reads=reads) as job:
             yield job
         return
-    if _is_intercepted(record):
+    engine = _engine_without_root(record)
+    if engine:
         # It has no root of its own: its files are where they lie.
         files.check_kept(record, "a copy")
-        _refuse_bound(record, session, str(task["path"]))
+        _refuse_bound(record, session, str(task["path"]), engine)
         with inside.job(record, session, files.whole(record), task, reads=reads) as job:
             yield job
         return
@@ -177,9 +178,9 @@ def _job(record: Record, session: Session, task: dict[str, object], *, reads: bo
         os.close(descriptor)
 
 
-def _refuse_bound(record: Record, session: Session, path: str) -> None:
+def _refuse_bound(record: Record, session: Session, path: str, engine: str) -> None:
     """What is seen at `path` lies elsewhere, and a copy there would be one that nobody inside sees. Raises `UsageError`."""
-    decided, _ = start.decide(record.with_request(record.request.but(engine="intercept")), session)
+    decided, _ = start.decide(record.with_request(record.request.but(engine=engine)), session)
     path = normal(f"/{path}")
     over = max(
         (mount for mount in decided.mounts if covers(mount.target, path)), key=lambda mount: len(mount.target), default=None
@@ -194,14 +195,19 @@ def _refuse_bound(record: Record, session: Session, path: str) -> None:
         )
 
 
-def _is_intercepted(record: Record) -> bool:
+def _engine_without_root(record: Record) -> str:
+    """The engine of a running container, if it is one whose processes keep this machine's root; else empty."""
     process = state.inside(record.directory)
-    return process is not None and bool(processes.intercepted(process.pid))
+    if process is None:
+        return ""
+    if processes.launcher(process.pid) == "proot":
+        return "proot"
+    return "intercept" if processes.intercepted(process.pid) else ""
 
 
 def _running_root(record: Record) -> int:
     """The root directory of the process inside."""
-    process = state.inside(record.directory)
+    process = state.payload(record.directory)
     try:
         if process is not None:
             descriptor = os.open(f"/proc/{process.pid}/root", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

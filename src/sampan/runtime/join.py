@@ -33,7 +33,11 @@ def join(record: Record, request: Request, session: Session, *, detach: bool = F
             "another user is not possible in a running container: it has one id, chosen when it was started",
             "start it with -u, or with --subids for several",
         )
-    if processes.intercepted(process.pid):  # by whatever engine a new container would be started now
+    launcher = processes.launcher(process.pid)
+    process = state.payload(record.directory) or process
+    if launcher:
+        request = request.but(engine="proot" if launcher == "proot" else "oci-runtime")
+    elif processes.intercepted(process.pid):  # by whatever engine a new container would be started now
         request = request.but(engine="intercept")
     decided, engine = start.decide(record.with_request(request), session)
     names = tuple(name for kind, name in NAMESPACES.items() if _differs(process.pid, kind))

@@ -109,6 +109,9 @@ def inside(record: Record) -> list[int]:
     first = state.inside(record.directory)
     if first is None or not first.is_alive():
         return []
+    if processes.launcher(first.pid) == "proot":
+        return [pid for pid in processes.own_pids() if _is_traced_in(record, pid, first.pid)]
+    first = state.payload(record.directory) or first
     namespace = processes.namespace(first.pid, "mnt")
     if not namespace:
         return [first.pid]  # it may not be looked into, as an agent for keys; others that may not are not its own for that
@@ -116,6 +119,12 @@ def inside(record: Record) -> list[int]:
         label = processes.intercepted(first.pid)
         return [pid for pid in processes.own_pids() if processes.intercepted(pid) == label] if label else [first.pid]
     return [pid for pid in processes.own_pids() if processes.namespace(pid, "mnt") == namespace]
+
+
+def _is_traced_in(record: Record, pid: int, proot: int) -> bool:
+    """Whether a process is watched by a container's PRoot, or by another one that brought it in later."""
+    tracer = processes.tracer(pid)
+    return tracer == proot or (tracer > 0 and processes.environment(pid).get("SAMPAN_CONTAINER") == record.id[:12])
 
 
 def wait(record: Record) -> int:
