@@ -38,7 +38,7 @@ def wrap(request: Request, path: str, session: Session, *, when: str = "missing"
     image = image_for(request, session, when)
     pin = pins.add(session.store, image.chain, path, image.reference, now())
     try:
-        plan, engine = start.decide(Record(pin.id, image, request), session)
+        plan, engine = start.decide(Record(pin.id, image, request), session, dry=True)
         for warning in plan.warnings:
             session.notice.warn(warning)
         # Arguments of the caller take the place of the image's CMD, and follow a command that was named.
