@@ -21,20 +21,21 @@ if TYPE_CHECKING:
 class StderrNotice(Notice):
     """Notices on standard error; `level` 0 is `--quiet`, 1 the default, 2 `--debug`."""
 
-    def __init__(self, level: int = 1) -> None:
+    def __init__(self, level: int = 1, program: str = "sampan") -> None:
         self.level = level
+        self.program = program
 
     def warn(self, sentence: str, hint: str | None = None) -> None:
         """A line that begins with `sampan: warning`."""
         if self.level > 0:
-            talk(f"{_coloured('33', 'sampan: warning:')} {sentence}")
+            talk(f"{_coloured('33', f'{self.program}: warning:')} {sentence}")
             if hint:
                 talk(f"hint: {hint}")
 
     def say(self, sentence: str) -> None:
         """One line."""
         if self.level > 0:
-            talk(f"sampan: {sentence}")
+            talk(f"{self.program}: {sentence}")
 
     def debug(self, sentence: str) -> None:
         """One line, with --debug only."""
@@ -53,9 +54,9 @@ def talk(line: str) -> None:
         pass
 
 
-def say_error(error: SampanError) -> None:
+def say_error(error: SampanError, program: str = "sampan") -> None:
     """The sentence and the hint of an error."""
-    talk(f"{_coloured('31', 'sampan:')} {error.sentence}")
+    talk(f"{_coloured('31', f'{program}:')} {error.sentence}")
     if error.hint:
         talk(f"hint: {error.hint}")
 
