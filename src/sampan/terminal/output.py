@@ -12,7 +12,7 @@ from sampan.events import Notice
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from typing import TextIO
 
     from sampan.errors import SampanError
@@ -103,6 +103,13 @@ def columns(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
         text = "  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip()
         out.append(text if limit is None or len(text) <= limit else text[: limit - 1] + "…")
     return "\n".join(out) + "\n"
+
+
+def cells(lines: Sequence[Sequence[str]]) -> str:
+    """`columns` of lines that may have different numbers of cells; the first is the header."""
+    most = max(map(len, lines))
+    header, *rows = (tuple(line) + ("",) * (most - len(line)) for line in lines)
+    return columns(header, rows)
 
 
 def _width() -> int | None:
