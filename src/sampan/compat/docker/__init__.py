@@ -8,7 +8,7 @@ from __future__ import annotations
 from sampan.compat.program import Program
 from sampan.options.table import FLAG, Option
 
-VERBS = {"version": "sampan.compat.docker.about"}
+VERBS = {"version": "sampan.compat.docker.about", "run": "sampan.compat.docker.run", "create": "sampan.compat.docker.run"}
 
 PROGRAM = Program(
     "docker",
