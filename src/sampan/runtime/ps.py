@@ -40,6 +40,8 @@ class Entry:
     pid: int | None = None
     exit: int | None = None
     health: str = ""
+    finished: str = ""
+    record: Record | None = None
 
     def document(self) -> dict[str, object]:
         """For JSON."""
@@ -95,6 +97,7 @@ def _entry(id: str, session: Session) -> Entry:
         id, found.word.partition(" ")[0], found.words, image=record.image.reference, image_id=record.image.config,
         command=record.request.command, created=record.created, name=record.name, labels=labels_of(record),
         pid=process.pid if process is not None and not process.is_elsewhere() else None, exit=found.status, health=found.health,
+        finished=str((found.exit or {}).get("finished") or ""), record=record,
     )  # fmt: skip
 
 

@@ -30,7 +30,17 @@ def request_of(parsed: Parsed) -> Request:
     )  # fmt: skip
     for text in parsed.texts("publish"):
         _check_port(text)
+    if values.get("tz"):
+        fields["environment"] = (*parsed.texts("env"), f"TZ={_zone(str(values['tz']))}")
     return Request(str(values["image"]), **fields)
+
+
+def _zone(text: str) -> str:
+    """The name of a zone; `local` is this machine's."""
+    if text != "local":
+        return text
+    found = os.path.realpath("/etc/localtime").partition("/zoneinfo/")[2]
+    return found or "UTC"
 
 
 def shared_view(request: Request) -> Request:
@@ -38,9 +48,11 @@ def shared_view(request: Request) -> Request:
     return request.but(pid=request.pid or "host", ipc=request.ipc or "host", uts=request.uts or "host")
 
 
-def with_user(request: Request, config: ImageConfig) -> Request:
-    """Root, unless the request or the image names another user."""
+def with_user(request: Request, config: ImageConfig, *, keep_id: bool = False) -> Request:
+    """Root, unless the request or the image names another user; with podman's `keep-id` the caller."""
     user = request.user
+    if keep_id and user is None:
+        return request.but(user=f"{os.getuid()}:{os.getgid()}") if config.user else request
     if (user is None and not config.user) or user in ("0", "root", "0:0", "root:root", "0:root", "root:0"):
         return request.but(user=None, root=True)
     return request
