@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 
-from sampan.cli import GROUPS, LEVELS, find
+from sampan.cli import GROUPS, LEVELS, PROGRAMS, find
 from sampan.errors import EXIT_FAILURE, SampanError, UsageError
 
 TYPE_CHECKING = False
@@ -52,8 +52,6 @@ def _called() -> list[str]:
     """The words of this process; with its own name in front where that is a compatible program's (a link to sampan named docker)."""
     name = sys.argv[0].rpartition("/")[2]
     if name not in ("sampan", "__main__.py", "sampan.pyz"):
-        from sampan.compat import PROGRAMS
-
         if name in PROGRAMS:
             return [name, *sys.argv[1:]]
     return sys.argv[1:]
@@ -97,8 +95,6 @@ def _command(words: list[str], level: int) -> int:
 
 def _compatible(words: list[str], context: Context) -> int:
     """A command line of docker, podman and the like."""
-    from sampan.compat import PROGRAMS
-
     if words[0] not in PROGRAMS:
         raise _unknown(words[0])
     from sampan.compat.program import serve
@@ -136,8 +132,6 @@ def _help_of_noun(noun: str, summary: str, verbs: dict[str, tuple[Command, Main]
 
 
 def _help(words: list[str]) -> int:
-    from sampan.compat import PROGRAMS
-
     found = find(words[0]) if words else None
     if words and words[0] in PROGRAMS:
         return _command([words[0], "--help"], 1)
@@ -155,7 +149,7 @@ def _help(words: list[str]) -> int:
 
 
 def _unknown(word: str) -> UsageError:
-    from sampan.compat import PROGRAMS
+    from sampan.cli import PROGRAMS
     from sampan.options.parse import nearest
 
     names = [*(name for commands in GROUPS.values() for name in commands), *PROGRAMS]

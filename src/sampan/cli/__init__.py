@@ -60,6 +60,12 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
     },
 }
 
+# Other programs' command lines (`compat`): program -> (module, what it does)
+PROGRAMS: dict[str, tuple[str, str]] = {
+    "docker": ("sampan.compat.docker", "what `docker` would do, as far as it needs no daemon"),
+    "podman": ("sampan.compat.podman", "what `podman` would do"),
+}
+
 # Words before the command -> how much is said
 LEVELS = {"-q": 0, "--quiet": 0, "--debug": 2}
 

@@ -7,6 +7,7 @@ import shlex
 import sys
 from typing import TYPE_CHECKING
 
+from sampan.cli import PROGRAMS
 from sampan.errors import HostError, UsageError
 from sampan.host.search_path import MARK, is_shim
 from sampan.options.parse import nearest
@@ -38,8 +39,6 @@ COMMAND = Command(
 
 def main(parsed: Parsed, context: Context) -> int:
     """Write them; their paths, or the shell's line."""
-    from sampan.compat import PROGRAMS
-
     programs = parsed.texts("program") or tuple(PROGRAMS)
     for name in programs:
         if name not in PROGRAMS:

@@ -49,7 +49,7 @@ PROGRAM = Program(
     (
         Option("-v --version", FLAG, "print the version"),
         Option("--log-level", VALUE, "debug says more", "LEVEL"),
-        Option("--url --host", VALUE, "refused: there is no service", "URL"),
+        Option("--host --url", VALUE, "refused: there is no service", "URL"),
         Option("-c --connection", VALUE, "refused: there is no service", "NAME"),
         Option("-r --remote", FLAG, "refused: there is no service"),
         Unserved("--root", VALUE, SILENT, "the store is that of SAMPAN_HOME"),

@@ -58,7 +58,7 @@ def version(call: Call) -> int:
 def info(call: Call) -> int:
     """The store and the machine, by Docker's names."""
     session = call.session()
-    entries = ps.listed(session, everything=True)
+    entries = ps.listed(session, everything=True, anonymous=False)
     states = [entry.state for entry in entries]
     document = Ordered(
         ID="", Containers=len(entries), ContainersRunning=states.count("running"), ContainersPaused=states.count("paused"),
@@ -115,7 +115,7 @@ def usage(call: Call) -> int:
     from sampan.runtime import volumes
 
     session = call.session()
-    entries = ps.listed(session, everything=True)
+    entries = ps.listed(session, everything=True, anonymous=False)
     used = {entry.image_id for entry in entries}
     images = {entry.config: entry.unpacked for entry in listed(session)}
     sizes = {entry.id: du.size_of(session.store.join("containers", entry.id)) for entry in entries if entry.record is not None}
@@ -156,7 +156,7 @@ def prune(call: Call) -> int:
     for entry in ps.prunable(session, filters):
         containers.remove(entry.id, session)
         gone.append(entry.id)
-    used = {entry.image_id for entry in ps.listed(session, everything=True)}
+    used = {entry.image_id for entry in ps.listed(session, everything=True, anonymous=False)}
     for image in listed(session):
         if image.config not in used and (parsed.flag("all") or image.reference is None) and not filters:
             gone += rmi.remove(image.reference or image.config, session, force=True)
@@ -185,10 +185,10 @@ def events(call: Call) -> int:
     wanted = [text.partition("=")[2] for text in parsed.texts("filter") if text.startswith("event=")]
     form = parsed.text("format")
     template = None if form in (None, "json") else Template(str(form))
-    known = {entry.id: entry for entry in ps.listed(session, everything=True)}
+    known = {entry.id: entry for entry in ps.listed(session, everything=True, anonymous=False)}
     while until is None or time.time() < until:
         time.sleep(POLL)
-        now = {entry.id: entry for entry in ps.listed(session, everything=True)}
+        now = {entry.id: entry for entry in ps.listed(session, everything=True, anonymous=False)}
         for id in (*now, *(known.keys() - now.keys())):
             old, new = known.get(id), now.get(id)
             entry = new or old

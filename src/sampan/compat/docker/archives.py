@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from sampan.compat.docker.several import named
 from sampan.errors import UsageError
 from sampan.image.commit import Words
 from sampan.image.save import DIRECTORY_FORM, DOCKER
@@ -75,7 +76,7 @@ def export_(call: Call) -> int:
     if goal is None and sys.stdout.isatty():
         raise UsageError("cowardly refusing to save to a terminal", "use --output, or redirect it")
     session = call.session()
-    record = run.named(str(call.parsed.values["container"]), session)
+    record = named(str(call.parsed.values["container"]), session)
     export(record.id, goal or "-", session)
     return 0
 
@@ -83,7 +84,7 @@ def export_(call: Call) -> int:
 def commit_(call: Call) -> int:
     """The id."""
     parsed, session = call.parsed, call.session()
-    record = run.named(str(parsed.values["container"]), session)
+    record = named(str(parsed.values["container"]), session)
     said = Words(parsed.text("author") or "", parsed.text("message") or "", parsed.texts("change"))
     image = commit(record, parsed.text("name"), said, session, pause=parsed.flag("pause"))
     if parsed.text("iidfile"):
@@ -100,9 +101,9 @@ def copy(call: Call) -> int:
     if source[0] and goal[0]:
         raise UsageError("copying between containers is not supported", "copy it to the host in between")
     if source[0]:
-        copy_out(run.named(source[0], session), source[1], goal[1], session, manners)
+        copy_out(named(source[0], session), source[1], goal[1], session, manners)
     elif goal[0]:
-        copy_in(run.named(goal[0], session), source[1], goal[1], session, manners)
+        copy_in(named(goal[0], session), source[1], goal[1], session, manners)
     else:
         raise UsageError("must specify at least one container source", "write CONTAINER:PATH for one of them")
     return 0
@@ -123,7 +124,7 @@ def _divided(text: str) -> tuple[str, str]:
 def changes(call: Call) -> int:
     """A line a change."""
     session = call.session()
-    found = diff(run.named(str(call.parsed.values["container"]), session), session)
+    found = diff(named(str(call.parsed.values["container"]), session), session)
     if call.parsed.text("format") == "json":
         kinds = {"A": "added", "C": "changed", "D": "deleted"}
         json_result({word: paths for kind, word in kinds.items() if (paths := [path for one, path in found if one == kind])})

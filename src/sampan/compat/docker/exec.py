@@ -20,7 +20,10 @@ def main(call: Call) -> int:
     """Become the program."""
     parsed, session = call.parsed, call.session()
     name = str(parsed.values["container"])
-    record = run.named(name, session)
+    try:
+        record = run.named(name, session)
+    except ContainerNotFound as error:
+        raise ContainerNotFound(f"No such container: {name}", error.hint) from error
     before = record.request
     user = parsed.text("user")
     request = before.but(

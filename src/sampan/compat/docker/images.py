@@ -189,7 +189,7 @@ def prune(call: Call) -> int:
     session = call.session()
     everything = call.parsed.flag("all")
     filters = call.parsed.texts("filter")
-    used = {entry.image_id for entry in ps.listed(session, everything=True)}
+    used = {entry.image_id for entry in ps.listed(session, everything=True, anonymous=False)}
     found = [entry for entry in select(session, None, filters) if entry.config not in used]
     if not everything:
         found = [entry for entry in found if entry.reference is None]

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 from sampan.compat import launch
 from sampan.compat.docker import words
-from sampan.compat.docker.several import each, each_container
+from sampan.compat.docker.several import each, each_container, named
 from sampan.container import shelf, state
 from sampan.container.limits import parse_seconds
 from sampan.errors import ContainerNotFound, HostError, UsageError
 from sampan.options.table import FLAG, LIST, VALUE, Argument, Command, Option
 from sampan.options.unserved import SILENT, WARNED, Unserved
-from sampan.runtime import containers, life, ps, run
+from sampan.runtime import containers, life, ps
 from sampan.runtime import start as starting
 from sampan.runtime.attach import attach
 from sampan.store import du
@@ -30,7 +30,7 @@ def start(call: Call) -> int:
     if parsed.flag("attach") or parsed.flag("interactive"):
         if len(names) != 1:
             raise UsageError("you cannot start and attach multiple containers at once")
-        record = run.named(names[0], session)
+        record = named(names[0], session)
         return launch.foreground(record, session, context, stdin=parsed.flag("interactive") or record.request.tty)
 
     def do(record: Record) -> None:
@@ -56,17 +56,17 @@ def _each(call: Call, do: object, *, ignore: bool) -> int:
     session = call.session()
     names = call.parsed.texts("container")
     if call.parsed.values.get("all"):
-        names = tuple(entry.id for entry in ps.listed(session) if entry.record is not None)
+        names = tuple(entry.id for entry in ps.listed(session, anonymous=False))
     elif not names:
         raise UsageError(f"`{call.program.name} {call.verb}` needs a container", f"see `{call.program.name} ps`")
 
     def one(name: str) -> str | None:
         try:
-            record = run.named(name, session)
-        except ContainerNotFound as error:
+            record = named(name, session)
+        except ContainerNotFound:
             if ignore:
                 return ""
-            raise ContainerNotFound(f"No such container: {name}", error.hint) from error
+            raise
         do(record)  # type: ignore[operator]
         return None
 
@@ -82,7 +82,7 @@ def restart(call: Call) -> int:
     def do(record: Record) -> None:
         life.stop(record, seconds, session)
         context.progress.stop()
-        if starting.detach(run.named(record.id, session), session):
+        if starting.detach(named(record.id, session), session):
             raise HostError(f"the container {record.shown} was stopped and did not start again")
 
     return _each(call, do, ignore=False)
@@ -126,7 +126,7 @@ def remove(call: Call) -> int:
     force = parsed.flag("force")
     names = parsed.texts("container")
     if parsed.values.get("all"):
-        names = tuple(entry.id for entry in ps.listed(session, everything=True) if entry.record is not None)
+        names = tuple(entry.id for entry in ps.listed(session, everything=True, anonymous=False))
 
     def do(name: str) -> str | None:
         try:
@@ -143,7 +143,7 @@ def remove(call: Call) -> int:
 def rename(call: Call) -> int:
     """Nothing is printed."""
     session = call.session()
-    record = run.named(str(call.parsed.values["container"]), session)
+    record = named(str(call.parsed.values["container"]), session)
     life.rename(record, str(call.parsed.values["name"]), session)
     return 0
 
@@ -151,7 +151,7 @@ def rename(call: Call) -> int:
 def attach_(call: Call) -> int:
     """The container's exit status."""
     session = call.session()
-    record = run.named(str(call.parsed.values["container"]), session)
+    record = named(str(call.parsed.values["container"]), session)
     status = attach(record, session, stdin=not call.parsed.flag("no_stdin"))
     return 0 if status is None else status
 

@@ -8,13 +8,14 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from sampan.compat.docker import words
+from sampan.compat.docker.several import named
 from sampan.container import limits
 from sampan.container.limits import parse_count
 from sampan.errors import ContainerNotFound, UsageError
 from sampan.host import memory, processes
 from sampan.options.table import FLAG, LIST, VALUE, Argument, Command, Option
 from sampan.options.unserved import SILENT, WARNED, Unserved
-from sampan.runtime import life, logs, ps, run
+from sampan.runtime import life, logs, ps
 from sampan.terminal.gotemplate.functions import as_json
 from sampan.terminal.gotemplate.rows import rendered
 from sampan.terminal.output import json_result, result
@@ -37,7 +38,7 @@ _STATS_TABLE = "table {{.ID}}\t{{.Name}}\t{{.CPUPerc}}\t{{.MemUsage}}\t{{.MemPer
 def log(call: Call) -> int:
     """The lines; standard error goes to standard error."""
     parsed = call.parsed
-    record = run.named(str(parsed.values["container"]), call.session())
+    record = named(str(parsed.values["container"]), call.session())
     begin = logs.since(text) if (text := parsed.text("since")) is not None else ""
     end = logs.since(text, "--until") if (text := parsed.text("until")) is not None else "~"
     tail = parsed.text("tail") or "all"
@@ -65,7 +66,7 @@ def top(call: Call) -> int:
     """A row a process, as `ps -ef` shows it; the words of ps that a user adds are not looked at."""
     session = call.session()
     name = str(call.parsed.values["container"])
-    record = run.named(name, session)
+    record = named(name, session)
     try:
         life.here(record)
     except ContainerNotFound as error:
@@ -98,8 +99,8 @@ def top(call: Call) -> int:
 def stats(call: Call) -> int:
     """A table a second until nothing runs any more; once where nobody looks on, or with --no-stream."""
     parsed, session = call.parsed, call.session()
-    names = parsed.texts("container") or tuple(entry.id for entry in ps.listed(session) if entry.record is not None)
-    records = [run.named(name, session) for name in names]
+    names = parsed.texts("container") or tuple(entry.id for entry in ps.listed(session, anonymous=False))
+    records = [named(name, session) for name in names]
     form = parsed.text("format") or "table"
     once = parsed.flag("no_stream")
     clear = sys.stdout.isatty() and form == "table" and not once

@@ -90,7 +90,7 @@ WITHOUT_EFFECT = (
     Unserved("--security-opt", LIST, WARNED, "no new privileges can be gained in any case, and profiles need a daemon", ("no-new-privileges", "no-new-privileges=true", "no-new-privileges:true", "label=disable", "label:disable", "seccomp=unconfined", "seccomp:unconfined", "apparmor=unconfined", "apparmor:unconfined")),
     Unserved("--storage-opt", LIST, WARNED, "changes are bounded by the disk, or by half of the memory"),
     Unserved("--volume-driver", VALUE, WARNED, "volumes are directories", ("local",)),
-    Unserved("--gpus", VALUE, REFUSED, "devices are named one by one: --device /dev/nvidia0, or run it by `sampan run`, which shows all of /dev", ("", "0")),
+    Unserved("--gpus", VALUE, REFUSED, "devices are named one by one: --device /dev/nvidia0, or by the own `run` of sampan, which shows all of /dev", ("", "0")),
     Unserved("--group-add", LIST, REFUSED, "with one id mapped there is one group", ("keep-groups",)),
     Unserved("--restart", VALUE, REFUSED, _NO_DAEMON, ("no", "")),
     Unserved("--sysctl", LIST, REFUSED, "the settings of this kernel belong to root"),

@@ -89,7 +89,7 @@ def select(session: Session, filters: tuple[str, ...], *, everything: bool) -> l
             volumes.append(value)
         elif key not in ("network", "is-task", "publish", "expose", "pod", "restart-policy"):
             own.append(text)
-    found = ps.listed(session, everything=everything, filters=own)
+    found = ps.listed(session, everything=everything, filters=own, anonymous=False)
     if volumes:
         found = [entry for entry in found if any(_uses(entry, volume, session) for volume in volumes)]
     return found

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from sampan.container.request import Request
     from sampan.runtime.session import Session
 
+# podman's words for when a registry is asked.
+_WHEN = {"newer": "always", "true": "missing", "false": "never"}
+
 
 def run_(call: Call) -> int:
     """Become the payload, or start it in the background and print its id."""
@@ -60,10 +63,14 @@ def kept(request: Request, call: Call, session: Session, *, throw_away: bool) ->
         raise UsageError(f"the file {cidfile} of --cidfile is there", "another container may run; else remove it")
     name = parsed.text("name") or ""
     when = parsed.text("pull") or "missing"
-    image = run.image_for(request, session, {"newer": "always"}.get(when, when))
-    request = with_user(
-        with_volumes(request, image, session, make_sources=call.program.name == "docker"), config_of(image, session)
-    )
+    if parsed.values.get("replace") and name:
+        from sampan.runtime.containers import remove
+
+        remove(name, session, force=True)
+    image = run.image_for(request, session, _WHEN.get(when, when))
+    request = with_volumes(request, image, session, make_sources=call.program.name == "docker")
+    keep_id = str(parsed.values.get("userns") or "").startswith("keep-id")
+    request = with_user(request, config_of(image, session), keep_id=keep_id)
     name = name or run.made_up_name()
     try:
         record = run.create(request, session, name, throw_away=throw_away, image=image)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sampan.compat.program import say_error
-from sampan.errors import SampanError
+from sampan.errors import ContainerNotFound, SampanError
 from sampan.runtime import run
 from sampan.terminal.output import result
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from sampan.compat.program import Call
     from sampan.container.record import Record
+    from sampan.runtime.session import Session
 
 
 def each(names: Iterable[str], call: Call, do: Callable[[str], object]) -> int:
@@ -30,7 +31,15 @@ def each(names: Iterable[str], call: Call, do: Callable[[str], object]) -> int:
     return status
 
 
+def named(name: str, session: Session) -> Record:
+    """The container of a name or id; one that is missing is said in Docker's words, which scripts look for."""
+    try:
+        return run.named(name, session)
+    except ContainerNotFound as error:
+        raise ContainerNotFound(f"No such container: {name}", error.hint) from error
+
+
 def each_container(call: Call, do: Callable[[Record], object]) -> int:
     """The same for the containers that the words name."""
     session = call.session()
-    return each(call.parsed.texts("container"), call, lambda name: do(run.named(name, session)))
+    return each(call.parsed.texts("container"), call, lambda name: do(named(name, session)))
