@@ -100,7 +100,7 @@ def asks_of(record: Record) -> tuple[Ask, ...]:
         (request.isolate and request.pid is None, "own-pid", "--isolate"),
         (request.pid == "private", "own-pid", "--pid private"),
         (request.init, "own-pid", "--init"),
-        (request.isolate, "small-dev", "--isolate"),
+        (request.isolate and not _shows_dev(request), "small-dev", "--isolate"),
         (request.landlock, "landlock", "--landlock"),
         (request.timeout is not None, "watcher", "--timeout"),
         (request.memory is not None and request.limit_mode != "advisory", "watcher", "--memory"),
@@ -115,6 +115,12 @@ def asks_of(record: Record) -> tuple[Ask, ...]:
         (read_only, "read-only-binds", "--volume ...:ro"),
     )
     return (*found, *(Ask(feature, words, must=True) for yes, feature, words in wanted if yes))
+
+
+def _shows_dev(request: Request) -> bool:
+    """Whether something else than a small /dev is at its place."""
+    targets = [text.split(":")[1] if ":" in text else text for text in request.volumes]
+    return "/dev" in targets or "/dev" in request.left_out
 
 
 def _is_read_only(mount: str) -> bool:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from sampan.container.ids import IdMaps
 
 IMAGE_FIELDS = ("reference", "manifest", "config", "chain", "platform")
+TEXTS = ("name", "created", "keep")
+OPTIONAL = ("mode", "protected")
 KEEPS = ("memory", "overlay", "copy")
 FORMAT = 1
 
@@ -35,10 +37,11 @@ class ContainerImage:
 class Record:
     """A container. `keep` is `memory` (nothing stays), `overlay` or `copy`; `directory` is empty for `memory`.
 
-    `ids` are the maps under which the files of a copy belong to several ids; `None`: all are the caller's.
+    `ids` are the maps under which the files of a copy belong to several ids; `None`: all are the caller's. `mode` is udocker's execution
+    mode that was asked for, `protected` `yes` if udocker's `rm` is to refuse it; both are mostly empty.
     """
 
-    __slots__ = ("created", "directory", "id", "ids", "image", "keep", "name", "request")
+    __slots__ = ("created", "directory", "id", "ids", "image", "keep", "mode", "name", "protected", "request")
 
     def __init__(self, id: str, image: ContainerImage, request: requests.Request, ids: IdMaps | None = None, **rest: str) -> None:
         self.id = id
@@ -49,6 +52,8 @@ class Record:
         self.created = rest.get("created", "")
         self.keep = rest.get("keep", "memory")
         self.directory = rest.get("directory", "")
+        self.mode = rest.get("mode", "")
+        self.protected = rest.get("protected", "")
 
     @property
     def shown(self) -> str:
@@ -60,11 +65,11 @@ class Record:
         return Record(self.id, self.image, request, self.ids, **self._texts())
 
     def but(self, **texts: str) -> Record:
-        """The same container with another `name`, `keep` or `directory`."""
+        """The same container with another `name`, `keep`, `directory`, `mode` or `protected`."""
         return Record(self.id, self.image, self.request, self.ids, **{**self._texts(), **texts})
 
     def _texts(self) -> dict[str, str]:
-        return {name: getattr(self, name) for name in ("name", "created", "keep", "directory")}
+        return {name: getattr(self, name) for name in (*TEXTS, "directory", *OPTIONAL)}
 
     def document(self) -> dict[str, object]:
         """What `container.json` holds."""
@@ -75,6 +80,7 @@ class Record:
             "created": self.created,
             "image": {name: getattr(self.image, name) for name in IMAGE_FIELDS},
             "keep": self.keep,
+            **{name: getattr(self, name) for name in OPTIONAL if getattr(self, name)},
             **({"ids": self.ids.document()} if self.ids is not None else {}),
             "request": self.request.document(),
         }  # fmt: skip
@@ -87,7 +93,8 @@ def from_document(document: dict[str, object], directory: str, tree: str, used: 
         request = document["request"]
         if not isinstance(image, dict) or not isinstance(request, dict) or document["keep"] not in KEEPS:
             raise TypeError("image, request or keep")
-        fields = {name: str(document[name]) for name in ("name", "created", "keep")}
+        fields = {name: str(document[name]) for name in TEXTS}
+        fields.update({name: str(document[name]) for name in OPTIONAL if name in document})
         reference, manifest, config, chain, platform = (str(image[name]) for name in IMAGE_FIELDS)
         held = ContainerImage(reference, manifest, config, chain, platform, tree, used)
         own = _maps(document["ids"], directory) if "ids" in document else None

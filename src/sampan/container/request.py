@@ -100,7 +100,7 @@ IMAGE_ARGUMENTS = (
 TEXTS = {
     "command": "command", "environment": "env", "environment_files": "env_file", "volumes": "volume", "mounts": "mount",
     "volumes_from": "volumes_from", "tmpfs": "tmpfs", "devices": "device", "add_hosts": "add_host", "dns": "dns",
-    "dns_search": "dns_search", "limits": "ulimit", "labels": "label",
+    "dns_search": "dns_search", "limits": "ulimit", "labels": "label", "left_out": "left_out",
 }  # fmt: skip
 TEXT = {
     "entrypoint": "entrypoint", "workdir": "workdir", "user": "user", "hostname": "hostname", "network": "net", "shm_size": "shm_size",
@@ -112,7 +112,7 @@ TEXT = {
 FLAGS = {
     "environment_host": "env_host", "read_only": "read_only", "root": "root", "isolate": "isolate", "x11": "x11",
     "ssh_agent": "ssh_agent", "init": "init", "engine_trace": "engine_trace", "landlock": "landlock", "no_health": "no_healthcheck", "interactive": "interactive", "tty": "tty",
-    "scratch": "scratch", "subids": "subids",
+    "scratch": "scratch", "subids": "subids", "no_config": "no_config",
 }  # fmt: skip
 
 
@@ -134,6 +134,7 @@ class Request:
     dns_search: tuple[str, ...]
     limits: tuple[str, ...]
     labels: tuple[str, ...]
+    left_out: tuple[str, ...]  # targets of the default view that are not to be there
     entrypoint: str | None
     workdir: str | None
     user: str | None
@@ -170,6 +171,7 @@ class Request:
     tty: bool
     scratch: bool
     subids: bool
+    no_config: bool  # whatever the image says of how it is run
     engine_trace: bool
     landlock: bool
 

@@ -24,7 +24,12 @@ def mounts_of(request: Request, identity: users.Identity, facts: Facts, hostname
     """
     named = named_mounts(request, facts)
     default = [*_tree(request, identity, facts), *_files(request, identity, facts, hostname)]
-    kept = [mount for mount in default if not any(covers(one.target, mount.target) for one in named)]
+    left_out = request.left_out
+    kept = [
+        mount
+        for mount in default
+        if not any(covers(one.target, mount.target) for one in named) and not any(covers(one, mount.target) for one in left_out)
+    ]
     return sorted([*kept, *named], key=lambda mount: mount.target.count("/"))
 
 

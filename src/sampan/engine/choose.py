@@ -31,11 +31,12 @@ def load(name: str, settings: Settings) -> Engine:
 
 
 def choose(asks: tuple[Ask, ...], name: str, settings: Settings, place: str | None) -> tuple[Engine, Can]:
-    """The named engine, or for `auto` the first that meets every `must`; `place` holds kept changes.
+    """The named engine; of several, with commas between, or of all for `auto`, the first that meets every `must`; `place` holds kept changes.
 
     Raises `NoEngine` with every reason, and `CannotHonour` if engines work but none can do what is asked.
     """
-    names = [engine for engine in ENGINES if engine not in ON_REQUEST] if name == "auto" else [name]
+    names = [engine for engine in ENGINES if engine not in ON_REQUEST] if name == "auto" else name.split(",")
+    several = name == "auto" or len(names) > 1
     reasons: list[tuple[str, str, str]] = []
     missing: list[str] = []
     for candidate in names:
@@ -43,7 +44,7 @@ def choose(asks: tuple[Ask, ...], name: str, settings: Settings, place: str | No
         try:
             probe = engine.probe(place)
         except HostError as error:
-            if name != "auto":
+            if not several:
                 raise
             reasons.append((candidate, error.sentence, error.hint or ""))
             continue
@@ -51,7 +52,7 @@ def choose(asks: tuple[Ask, ...], name: str, settings: Settings, place: str | No
             reasons += [(candidate, reason, help) for reason, help in probe.obstacles]
             continue
         unmet = [ask for ask in probe.can.missing(asks) if ask.must]
-        if not unmet or name != "auto":
+        if not unmet or not several:
             return engine, probe.can
         missing.append(f"{candidate}: {', '.join(ask.words for ask in unmet)}")
     if missing:

@@ -16,6 +16,7 @@ from sampan.engine.base import Start
 from sampan.engine.encoding import encode, header
 from sampan.engine.programs import program as program_path
 from sampan.errors import CannotHonour
+from sampan.host.search_path import which
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,21 +32,7 @@ ALONE = ("watch", "", "", "15", "10", "0")
 
 def find(names: tuple[str, ...]) -> str:
     """The first of these programs that is on PATH and no stand-in of sampan's own; empty if there is none."""
-    for name in names:
-        for place in os.environ.get("PATH", "").split(":"):
-            path = os.path.join(place, name)
-            if place.startswith("/") and os.path.isfile(path) and os.access(path, os.X_OK) and not is_shim(path):
-                return path
-    return ""
-
-
-def is_shim(path: str) -> bool:
-    """Whether a program is one that `sampan shims` wrote."""
-    try:
-        with open(path, "rb") as stream:
-            return b"sampan-shim" in stream.read(512)
-    except OSError:
-        return False
+    return next((path for name in names if (path := which(name)) is not None), "")
 
 
 def payload(

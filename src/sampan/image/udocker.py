@@ -37,13 +37,14 @@ _PATCHED_MODES = ("F", "R")
 
 @dataclass(frozen=True)
 class Container:
-    """A container of udocker; `mode` is how it is run, as `P1`, `names` may be none."""
+    """A container of udocker; `mode` is how it is run, as `P1`, `names` may be none; `protected` from being removed."""
 
     id: str
     names: tuple[str, ...]
     image: str
     mode: str
     root: str
+    protected: bool = False
 
 
 class Repository:
@@ -54,6 +55,12 @@ class Repository:
         self.path = path
         self._descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self._members = DirectoryMembers(self._descriptor)
+
+    def __enter__(self) -> Repository:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def close(self) -> None:
         """Close the directory."""
@@ -175,7 +182,8 @@ class Repository:
             if not os.path.islink(place) and os.path.isdir(f"{place}/ROOT"):
                 image = self._line(f"containers/{entry}/imagerepo.name")
                 mode = self._line(f"containers/{entry}/execmode") or "P1"
-                yield Container(entry, tuple(names.get(entry, ())), image, mode, f"{place}/ROOT")
+                protected = os.path.exists(f"{place}/PROTECT")
+                yield Container(entry, tuple(names.get(entry, ())), image, mode, f"{place}/ROOT", protected)
 
     def _line(self, name: str) -> str:
         try:

@@ -124,6 +124,9 @@ class ImageConfig:
         )
 
 
+EMPTY = ImageConfig()
+
+
 def _diff_id(text: str, what: str) -> Digest:
     try:
         return Digest.parse(text)

@@ -45,40 +45,49 @@ def adopt(session: Session, directory: str, *, with_containers: bool = False) ->
             raise UsageError(f"{directory} is not a repository of udocker: it has no repos and layers")
         for name, place in repository.tags():
             try:
-                yield _image(session, repository, name, place).reference, None
+                yield image(session, repository, name, place).reference, None
             except SampanError as error:
                 yield name, error.about(f"cannot adopt {printable(name)}")
         for container in repository.containers() if with_containers else ():
             shown = container.names[0] if container.names else container.id
             try:
-                yield f"container {_container(session, container)}", None
+                yield f"container {_shown(container_of(session, container))}", None
             except SampanError as error:
                 yield shown, error.about(f"cannot adopt the container {printable(shown)}")
     finally:
         repository.close()
 
 
-def _image(session: Session, repository: Repository, name: str, place: str) -> Image:
+def image(session: Session, repository: Repository, name: str, place: str) -> Image:
+    """One image, by its name and directory as `Repository.tags` has them. Raises `SampanError` for what is damaged or no name."""
     wanted = wanted_platform(session.settings.text("platform"))
     loader = Loader(session.store, session.notice, session.progress, wanted, keep_blobs=session.settings.flag("keep_blobs"))
     return loader.load([repository.image(name, place)])[0]
 
 
-def _container(session: Session, container: Container) -> str:
-    """Copy a container's files into one of ours; its name, or id."""
+def container_of(session: Session, container: Container, *labels: str) -> Record:
+    """Copy a container's files into one of ours, whose image is in the store.
+
+    Raises `UsageError` if its files run only by udocker's mode, `ImageNotFound`, `NameInUse`.
+    """
     if is_patched(container):
         raise UsageError(
             f"its files were changed for udocker's mode {container.mode}, and run nowhere else",
             f"`udocker setup --purge {container.id}` and `--execmode=P1` undo that",
         )
-    image = images.find(container.image, session) if container.image else None
-    if image is None:
+    found = images.find(container.image, session) if container.image else None
+    if found is None:
         raise ImageNotFound(f"its image {printable(container.image) or 'without a name'} is not in the store")
     name = next((one for one in container.names if _is_name(one)), "")
     if name and os.path.exists(session.store.join(shelf.NAMES, name)):
         raise NameInUse(f"there is a container {name} already", f"it was adopted before, or choose: `sampan rm {name}`")
-    record = Record(new_id(), image, Request(image.reference), name=name, created=now())
-    return containers.create_from(record, session, container.root).name or record.id[:12]
+    marks = {"protected": "yes" if container.protected else ""}
+    record = Record(new_id(), found, Request(found.reference, labels=labels), name=name, created=now(), **marks)
+    return containers.create_from(record, session, container.root)
+
+
+def _shown(record: Record) -> str:
+    return record.name or record.id[:12]
 
 
 def _is_name(name: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from sampan.container import shelf
+from sampan.container import modes, shelf
 from sampan.container import state as states
 from sampan.container.record import Record
 from sampan.engine.choose import choose
@@ -15,7 +15,6 @@ from sampan.store.leases import Lease
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from sampan.container.record import ContainerImage
-    from sampan.container.request import Request
     from sampan.runtime.session import Session
 
 
@@ -27,7 +26,7 @@ def create(record: Record, session: Session, *, throw_away: bool = False) -> Rec
 
     Raises `NameInUse`, `NoSpace`, `StoreError`, `NoEngine`.
     """
-    keep = "memory" if throw_away else _how_to_keep(record.request, record.image, session)
+    keep = "memory" if throw_away else _how_to_keep(record, session)
     return _publish(record, session, keep)
 
 
@@ -96,11 +95,12 @@ def _hold_tree(image: ContainerImage, lease: Lease) -> None:
         raise ImageNotFound(f"the image {image.reference} was removed just now", f"sampan pull {image.reference}")
 
 
-def _how_to_keep(request: Request, image: ContainerImage, session: Session) -> str:
+def _how_to_keep(record: Record, session: Session) -> str:
     """`overlay` if the engine that would be taken can keep changes in the store's file system, else `copy`."""
     layout.create(session.store)  # the image may be one of the site, and this the first thing that is kept
-    probe = Record("", image, request, keep="copy")
-    name = request.engine or session.settings.text("engine")
+    request = record.request
+    probe = Record("", record.image, request, keep="copy")
+    name = request.engine or modes.engines(record.mode) or session.settings.text("engine")
     from sampan.container.asks import asks_of, check
 
     asks = asks_of(probe)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import _signal  # type: ignore[import-not-found,unused-ignore]  # not `signal`: its enumerations cost 2 ms of start-up
 import os
 
-from sampan.container import edits, shelf
+from sampan.container import edits, modes, shelf
 from sampan.container.asks import asks_of
 from sampan.container.plan import plan
 from sampan.container.stay import FOREGROUND, Way
@@ -14,6 +14,7 @@ from sampan.errors import HostError
 from sampan.host import processes
 from sampan.host.runtime_directory import runtime_directory
 from sampan.runtime import gather
+from sampan.oci.config import EMPTY
 from sampan.runtime.images import config_of
 
 _IGNORED = (_signal.SIGPIPE, _signal.SIGXFSZ)  # by Python, which nobody else should inherit
@@ -31,14 +32,14 @@ if TYPE_CHECKING:
 
 def decide(record: Record, session: Session, way: Way = FOREGROUND, *, dry: bool = False) -> tuple[Plan, Engine]:
     """The plan for a record on this host, and the engine that will carry it out; `dry`: it will not be."""
-    name = record.request.engine or session.settings.text("engine")
+    name = record.request.engine or modes.engines(record.mode) or session.settings.text("engine")
     place = record.directory if os.path.isdir(record.directory) else None  # none: it is only shown
     engine, can = choose(asks_of(record), name, session.settings, place)
     if record.keep == "memory" and not engine.shares_trees:
         from sampan.runtime import private
 
         return private.decide(record, session, way, dry=dry), engine
-    config = config_of(record.image, session)
+    config = EMPTY if record.request.no_config else config_of(record.image, session)
     return plan(record, config, _edits(record), gather.facts(record, session), can, way), engine
 
 

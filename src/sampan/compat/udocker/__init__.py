@@ -1,0 +1,62 @@
+"""`udocker`: its command line as udocker 1.3.17 has it, for people and tools that call it. On the start-up path.
+
+Images and containers are those of a store of sampan's: with a repository that is stated (`--repo`, UDOCKER_DIR, `topdir`) the store
+`sampan` in it, else the user's own. What udocker itself has left in the repository is seen too, and taken over when it is used
+(`repository`). Nothing is installed, and no engine is downloaded.
+"""
+
+from __future__ import annotations
+
+from sampan.compat.program import Program
+from sampan.options.table import FLAG, VALUE, Option
+from sampan.options.unserved import SILENT, Unserved
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from sampan.compat.program import Call
+
+VERSION = "1.3.17"
+_HERE = "sampan.compat.udocker"
+VERBS = {
+    "run": f"{_HERE}.run", "pull": f"{_HERE}.remote", "create": f"{_HERE}.create", "ps": f"{_HERE}.ps", "images": f"{_HERE}.images", "rm": f"{_HERE}.containers",
+    "rmi": f"{_HERE}.images", "name": f"{_HERE}.containers", "rmname": f"{_HERE}.containers", "rename": f"{_HERE}.containers",
+    "clone": f"{_HERE}.create", "inspect": f"{_HERE}.inspect", "verify": f"{_HERE}.images", "tag": f"{_HERE}.images", "protect": f"{_HERE}.protect",
+    "unprotect": f"{_HERE}.protect", "setup": f"{_HERE}.setup", "search": f"{_HERE}.remote", "manifest inspect": f"{_HERE}.remote",
+    "login": f"{_HERE}.remote", "logout": f"{_HERE}.remote", "load": f"{_HERE}.archives", "save": f"{_HERE}.archives",
+    "import": f"{_HERE}.archives", "export": f"{_HERE}.archives", "mkrepo": f"{_HERE}.about", "install": f"{_HERE}.about",
+    "version": f"{_HERE}.about", "showconf": f"{_HERE}.about",
+}  # fmt: skip
+_NO_DETACHED = "udocker runs containers in the foreground; `sampan run -d` or the shim `docker` run them in the background"
+REFUSED = {
+    **dict.fromkeys(("exec", "start", "stop", "kill", "logs", "attach"), _NO_DETACHED),
+    "build": "sampan builds no images from a Dockerfile; buildah or podman build them, and `sampan load` takes them",
+    "push": "udocker sends no images; `sampan push` does",
+}
+
+
+def prepare(call: Call) -> None:
+    """Settings by udocker's configuration, its variables and the options before the verb. Raises `UsageError`, `BadSetting`."""
+    from sampan.compat.udocker import configuration
+
+    configuration.apply(call)
+
+
+PROGRAM = Program(
+    "udocker",
+    f"version: {VERSION} (sampan)",
+    (
+        Option("-V --version", FLAG, "print the version"),
+        Option("-D --debug", FLAG, "say more"),
+        Option("-q --quiet", FLAG, "say errors only"),
+        Option("--insecure", FLAG, "registries are reached by plain http, certificates are not looked at"),
+        Option("--repo", VALUE, "another repository", "DIRECTORY"),
+        Option("--config", VALUE, "a file of the configuration", "FILE"),
+        Unserved("--allow-root", FLAG, SILENT, "root may use it"),
+    ),
+    VERBS,
+    aliases={"listconf": "showconf"},
+    refused=REFUSED,
+    prepare=prepare,
+    misuse=1,
+    failure=1,
+)

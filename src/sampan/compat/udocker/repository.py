@@ -1,0 +1,138 @@
+"""What udocker itself has left in a repository, beside what is in the store: found by name, and taken over when it is used.
+
+An image is loaded from its layers, a container is copied; udocker's own files stay as they are. On the start-up path.
+"""
+
+from __future__ import annotations
+
+import os
+
+from sampan.compat.udocker import configuration
+from sampan.container import shelf
+from sampan.errors import BadReference, ContainerNotFound, ImageNotFound
+from sampan.runtime import images
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from sampan.compat.program import Call
+    from sampan.container.record import ContainerImage, Record
+    from sampan.image.udocker import Container, Repository
+    from sampan.runtime.session import Session
+
+# Label of a container that was taken over: its id at udocker's.
+LABEL = "udocker.id"
+UUID = (8, 4, 4, 4, 12)
+
+
+def shown_id(id: str) -> str:
+    """Our id as udocker shows its own: the beginning, as a UUID."""
+    parts, at = [], 0
+    for length in UUID:
+        parts.append(id[at : at + length])
+        at += length
+    return "-".join(parts)
+
+
+def given_id(text: str) -> str:
+    """The beginning of our id that such a text stands for, or the text itself."""
+    return text.replace("-", "") if [len(part) for part in text.split("-")] == list(UUID) else text
+
+
+def container(text: str, call: Call, session: Session) -> Record:
+    """The container of a name or an id; one of udocker's own is copied first. Raises `ContainerNotFound`, and what adopting raises."""
+    try:
+        return shelf.find(session.store, session.sites, given_id(text))
+    except ContainerNotFound:
+        found = foreign_container(text, call, session)
+        if found is None:
+            raise
+    from sampan.runtime import adopt
+
+    session.notice.say(f"{text} is a container of udocker's own, and is copied to the store {session.store.path}")
+    image(found.image, call, session)
+    return adopt.container_of(session, found, f"{LABEL}={found.id}")
+
+
+def foreign_container(text: str, call: Call, session: Session) -> Container | None:
+    """The container of udocker's own with this name or id, if it was not taken over before."""
+    return next((one for one in foreign_containers(call, session) if text == one.id or text in one.names), None)
+
+
+def foreign_containers(call: Call, session: Session) -> list[Container]:
+    """udocker's own containers that were not taken over."""
+    repository = _opened(call)
+    if repository is None:
+        return []
+    with repository:
+        found = list(repository.containers())
+    if not found:
+        return []
+    taken = {label.partition("=")[2] for label in _labels(session) if label.startswith(f"{LABEL}=")}
+    return [one for one in found if one.id not in taken]
+
+
+def _labels(session: Session) -> list[str]:
+    from sampan.errors import SampanError
+
+    found = []
+    for id in shelf.ids(session.store):
+        try:
+            found += shelf.load(session.store, session.sites, id).request.labels
+        except SampanError:
+            continue  # `ps` names what is damaged
+    return found
+
+
+def image(text: str, call: Call, session: Session, platform: str | None = None) -> ContainerImage | None:
+    """The image of a name in the store; one of udocker's own is loaded first; `None` if there is neither. Raises `BadReference`."""
+    found = images.find(text, session, platform)
+    if found is not None:
+        return found
+    from sampan.runtime import adopt
+
+    repository = _opened(call)
+    if repository is None:
+        return None
+    with repository:
+        for name, place in repository.tags():
+            if same_image(name, text):
+                session.notice.say(f"{text} is an image of udocker's own, and is unpacked in the store {session.store.path}")
+                adopt.image(session, repository, name, place)
+                return images.find(text, session, platform)
+    return None
+
+
+def named_image(text: str, call: Call, session: Session) -> ContainerImage:
+    """The same. Raises `ImageNotFound`."""
+    found = image(text, call, session)
+    if found is None:
+        raise ImageNotFound(f"there is no image {text}", f"sampan pull {text}")
+    return found
+
+
+def foreign_images(call: Call) -> list[tuple[str, bool]]:
+    """udocker's own images: name, and whether it is protected."""
+    repository = _opened(call)
+    if repository is None:
+        return []
+    with repository:
+        return [(name, os.path.exists(f"{repository.path}/{place}/PROTECT")) for name, place in repository.tags()]
+
+
+def same_image(one: str, other: str) -> bool:
+    """Whether two texts name the same image."""
+    from sampan.oci.reference import Reference
+
+    try:
+        return str(Reference.parse(one)) == str(Reference.parse(other))
+    except BadReference:
+        return False
+
+
+def _opened(call: Call) -> Repository | None:
+    path = configuration.directory(call)
+    if not os.path.isdir(f"{path}/repos"):
+        return None
+    from sampan.image.udocker import Repository
+
+    return Repository(path)
