@@ -50,10 +50,12 @@ class Program:
     `options` stand before the verb. `verbs`: words (one or two) -> module. `aliases`: other words -> words of `verbs`. `refused`: words
     -> why there is no such verb here. `prepare(call)` runs before each verb: it looks at `call.options` and the environment and may put
     another `call.context`. Exit statuses: `misuse` for a command line that cannot be read, `failures[verb]` or else `failure` for what
-    goes wrong afterwards. `bare` is the verb of an empty command line (empty: the help).
+    goes wrong afterwards. `more`: a module whose `MORE` has further options of verbs that are shared with another program. `bare` is the verb of an empty command line (empty: the help).
     """
 
-    __slots__ = ("aliases", "bare", "failure", "failures", "misuse", "name", "options", "prepare", "refused", "verbs", "version")
+    __slots__ = (
+        "aliases", "bare", "failure", "failures", "misuse", "more", "name", "options", "prepare", "refused", "verbs", "version",
+    )  # fmt: skip
 
     def __init__(
         self, name: str, version: str, options: tuple[Option, ...], verbs: dict[str, str], *,
@@ -69,6 +71,7 @@ class Program:
         self.failure: int = rest.get("failure", 1)  # type: ignore[assignment]
         self.failures: dict[str, int] = rest.get("failures", {})  # type: ignore[assignment]
         self.prepare: Callable[[Call], None] | None = rest.get("prepare")  # type: ignore[assignment]
+        self.more = str(rest.get("more", ""))
         self.bare = str(rest.get("bare", ""))
 
     def status(self, verb: str) -> int:
@@ -136,7 +139,15 @@ def find(program: Program, words: list[str]) -> tuple[str, list[str]]:
 
 def _load(program: Program, verb: str) -> tuple[Command, Main]:
     verbs: Verbs = __import__(program.verbs[verb], fromlist=["VERBS"]).VERBS
-    return verbs[verb]
+    command, main = verbs[verb]
+    more = __import__(program.more, fromlist=["MORE"]).MORE.get(verb, ()) if program.more else ()
+    if more:
+        options = (*command.options, *more)
+        ends = command.options_end
+        command = Command(
+            command.words, command.summary, options, command.arguments, description=command.description, options_end=ends
+        )
+    return command, main
 
 
 def say_error(program: Program, error: SampanError) -> None:

@@ -1,4 +1,4 @@
-"""`docker`: its command line as Docker 27 has it, served without a daemon.
+"""`docker`: its command line as Docker 28 has it, served without a daemon.
 
 The tables of verbs are here, the verbs themselves in the modules they name; podman has them too. On the start-up path.
 """
@@ -70,6 +70,8 @@ REFUSED = {
     "network create": _NO_NETWORKS, "network rm": _NO_NETWORKS, "network connect": _NO_NETWORKS, "network disconnect": _NO_NETWORKS,
     "network prune": _NO_NETWORKS, "update": "what a container may use is said when it is started", "context use": _NO_DAEMON,
     "context create": _NO_DAEMON, "checkpoint": "a process cannot be frozen to disk without root", "manifest": "`sampan pull --all-platforms` and `sampan push` keep an index as it is",
+    "container update": "what a container may use is said when it is started",
+    **dict.fromkeys(("context export", "context import", "context inspect", "context rm", "context update", "volume update"), _NO_DAEMON),
     **dict.fromkeys(("swarm", "service", "stack", "node", "secret", "config", "plugin", "trust", "dial-stdio"), _NO_DAEMON),
 }  # fmt: skip
 
@@ -95,7 +97,7 @@ def prepare(call: Call) -> None:
 
 PROGRAM = Program(
     "docker",
-    "Docker version 27.5.1, build sampan",
+    "Docker version 28.2.2, build sampan",
     (
         Option("-v --version", FLAG, "print the version"),
         Option("-D --debug", FLAG, "say more"),

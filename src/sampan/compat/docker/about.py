@@ -22,7 +22,7 @@ from sampan.terminal.output import json_text, result
 if TYPE_CHECKING:
     from sampan.compat.program import Call, Verbs
 
-API = "1.47"
+API = "1.50"
 POLL = 0.5
 _DF = {"Type": "TYPE", "TotalCount": "TOTAL", "Active": "ACTIVE", "Size": "SIZE", "Reclaimable": "RECLAIMABLE"}
 _DF_TABLE = "table {{.Type}}\t{{.TotalCount}}\t{{.Active}}\t{{.Size}}\t{{.Reclaimable}}"

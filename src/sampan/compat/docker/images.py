@@ -231,6 +231,7 @@ VERBS: Verbs = {
                 Option("-a --all", FLAG, "all images (podman)"),
                 Unserved("--no-prune", FLAG, SILENT, ""),
                 Unserved("-i --ignore", FLAG, SILENT, ""),
+                Unserved("--platform", LIST, SILENT, "a name stands for one platform"),
             ),
             (Argument("IMAGE", "*", "names or ids"),),
         ),
@@ -266,7 +267,7 @@ VERBS: Verbs = {
             "remove images without a name",
             (
                 Option("-a --all", FLAG, "all that no container uses"),
-                FILTER,
+                Option("--filter", LIST, "only those: label= until=", "KEY=VALUE"),
                 Option("-f --force", FLAG, "accepted: nobody is asked"),
             ),
         ),

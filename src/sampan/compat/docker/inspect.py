@@ -119,7 +119,7 @@ VERBS: Verbs = {
         Command(
             "inspect",
             "show what a container, an image or a volume is, as JSON",
-            (FORMAT, _SIZE, Option("--type", VALUE, "look only among these", "|".join(KINDS)), Unserved("-l --latest", FLAG, SILENT, "")),
+            (FORMAT, _SIZE, Option("-t --type", VALUE, "look only among these", "|".join(KINDS)), Unserved("-l --latest", FLAG, SILENT, "")),
             _NAMES,
         ),
         inspect,

@@ -31,13 +31,14 @@ def start(call: Call) -> int:
         if len(names) != 1:
             raise UsageError("you cannot start and attach multiple containers at once")
         record = named(names[0], session)
-        return launch.foreground(record, session, context, stdin=parsed.flag("interactive") or record.request.tty)
+        stdin = parsed.flag("interactive") or record.request.tty
+        return launch.foreground(record, session, context, remove=record.keep == "memory", stdin=stdin)
 
     def do(record: Record) -> None:
         if state.runner(record.directory) is not None:
             return
         context.progress.stop()
-        if starting.detach(record, session):
+        if starting.detach(record, session, remove=record.keep == "memory"):
             raise HostError(f"the container {record.shown} did not start")
 
     return each_container(call, do)
@@ -194,6 +195,7 @@ VERBS: Verbs = {
             (
                 Option("-a --attach", FLAG, "in the foreground"), Option("-i --interactive", FLAG, "in the foreground, with standard input"), _KEYS,
                 Unserved("--sig-proxy", FLAG, SILENT, ""), Unserved("--checkpoint", VALUE, WARNED, "there are no checkpoints"),
+                Unserved("--checkpoint-dir", VALUE, WARNED, "there are no checkpoints"),
             ),
             _CONTAINERS,
         ),

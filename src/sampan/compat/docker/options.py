@@ -1,6 +1,6 @@
 """The options of `docker run` and `docker create`: those that do something, and those that are known and do not.
 
-Each option that Docker 27 has stands here (tests/unit/test_compat.py compares with its list). On the start-up path.
+Each option that Docker 28 has stands here (tests/compat/test_tables.py compares with its list). On the start-up path.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ SERVED = (
     Option("--platform", VALUE, "the image for this platform", "OS/ARCH[/VARIANT]"),
     Option("-p --publish", LIST, "a port that is the same inside and outside; it is open in any case", "PORTS"),
     Option("--label-file", LIST, "labels from the lines of a file", "FILE"),
+    Option("--rm", FLAG, "remove the container when it has ended"),
     Option("--cidfile", VALUE, "write the container's id into a new file", "FILE"),
     Option("-a --attach", LIST, "STDIN passes standard input", "STREAM"),
 )
@@ -98,7 +99,6 @@ WITHOUT_EFFECT = (
 )  # fmt: skip
 CREATE = (*SERVED, *WITHOUT_EFFECT)
 RUN = (
-    Option("--rm", FLAG, "remove the container when it has ended"),
     Option("-d --detach", FLAG, "in the background; print the id"),
     *CREATE,
 )

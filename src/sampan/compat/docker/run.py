@@ -50,7 +50,7 @@ def create(call: Call) -> int:
     """Print the id."""
     from sampan.terminal.output import result
 
-    record = kept(request_of(call.parsed), call, call.session(), throw_away=False)
+    record = kept(request_of(call.parsed), call, call.session(), throw_away=call.parsed.flag("rm"))
     result(f"{record.id}\n")
     return 0
 
