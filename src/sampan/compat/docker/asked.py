@@ -58,10 +58,11 @@ def with_user(request: Request, config: ImageConfig, *, keep_id: bool = False) -
     return request
 
 
-def with_volumes(request: Request, image: ContainerImage, session: Session, *, make_sources: bool) -> Request:
+def with_volumes(request: Request, image: ContainerImage, session: Session, *, make_sources: bool, throw_away: bool) -> Request:
     """The request with paths for the names of volumes; `make_sources`: missing directories of the host are made, as Docker does.
 
-    A target alone (`-v /data`) is Docker's anonymous volume: part of what the container itself keeps, or with --read-only in memory.
+    A target alone (`-v /data`) is Docker's anonymous volume: where the image has it and it can be written, part of what the container
+    itself keeps; else a volume without a name, or with `throw_away` a directory in memory.
     """
     if not request.volumes and not request.mounts:
         return request
@@ -72,7 +73,11 @@ def with_volumes(request: Request, image: ContainerImage, session: Session, *, m
         source, colon, rest = text.partition(":")
         if not colon:
             _check_target(text)
-            tmpfs += [text] if request.read_only else []
+            if request.read_only or not os.path.lexists(f"{image.tree}{text}"):
+                if throw_away:
+                    tmpfs.append(text)
+                else:
+                    volumes.append(f"{_volume(os.urandom(32).hex(), text, image, session)}:{text}")
         elif source[:1] in ("/", "."):
             if make_sources:
                 _make_source(source)

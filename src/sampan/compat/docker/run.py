@@ -68,7 +68,7 @@ def kept(request: Request, call: Call, session: Session, *, throw_away: bool) ->
 
         remove(name, session, force=True)
     image = run.image_for(request, session, _WHEN.get(when, when))
-    request = with_volumes(request, image, session, make_sources=call.program.name == "docker")
+    request = with_volumes(request, image, session, make_sources=call.program.name == "docker", throw_away=throw_away)
     keep_id = str(parsed.values.get("userns") or "").startswith("keep-id")
     request = with_user(request, config_of(image, session), keep_id=keep_id)
     name = name or run.made_up_name()
