@@ -111,8 +111,7 @@ class Release:
         published = join(text, signed, self.signer.key.sign(signed))
         self.store.flush()
         self._check_unchanged()
-        self.store.put_root_file(reflog.NAME, data)
-        self.store.put_root_file(manifest.NAME, published)
+        self.store.put_root_files(((reflog.NAME, data), (manifest.NAME, published)))
         return new
 
     def _check_unchanged(self) -> None:
