@@ -30,7 +30,7 @@ stage "sampan" product
 CHECKS="$BASE/venv-checks"
 checks() {
     [ -x "$CHECKS/bin/pip" ] || $PY -m venv "$CHECKS"
-    wanted="ruff mypy import-linter pytest pytest-xdist hypothesis hatchling isal backports.zstd cryptography sphinx myst-parser furo"
+    wanted="ruff mypy import-linter pytest pytest-xdist hypothesis hatchling isal backports.zstd cryptography deflate boto3 moto[s3,server] sphinx myst-parser furo"
     [ "$(cat "$BASE/checks" 2>/dev/null)" = "$wanted" ] || { "$CHECKS/bin/pip" install -qq $wanted && echo "$wanted" >"$BASE/checks"; }
     [ "$(cat "$BASE/checks-product" 2>/dev/null)" = "$(cat "$BASE/product")" ] || {
         "$CHECKS/bin/pip" install -qq --force-reinstall --no-deps "$BASE"/wheel/sampan-*.whl
@@ -79,7 +79,7 @@ else
     run "tests" "$CHECKS/bin/python" -m pytest -q -n 2 --basetemp="$WORK/tests" --durations=10 tests --ignore=tests/structure --ignore=tests/bench
     for interpreter in "$BASE"/venv-client-*; do
         [ -x "$interpreter/bin/python" ] || continue
-        run "client on $(basename "$interpreter" | sed 's/venv-client-//')" "$interpreter/bin/python" -m pytest -q -n 2 --basetemp="$WORK/c${interpreter##*-}" -m client tests/unit tests/property tests/image
+        run "client on $(basename "$interpreter" | sed 's/venv-client-//')" "$interpreter/bin/python" -m pytest -q -n 2 --basetemp="$WORK/c${interpreter##*-}" -m client tests/unit tests/property tests/image tests/cvmfs
     done
 fi
 # podman keeps a process for its next call. What a killed test left behind may be about to end by itself.
