@@ -15,11 +15,16 @@ def available() -> int:
     return room
 
 
-def _machine() -> int:
+def total() -> int:
+    """Bytes that all processes here may take together: the machine's memory, or the limit of the own cgroup."""
+    return min([_machine(b"MemTotal:"), *_cgroup_limits()])
+
+
+def _machine(line_of: bytes = b"MemAvailable:") -> int:
     try:
         with open("/proc/meminfo", "rb") as stream:
             for line in stream:
-                if line.startswith(b"MemAvailable:"):
+                if line.startswith(line_of):
                     return int(line.split()[1]) * 1024
     except (OSError, ValueError, IndexError):
         pass

@@ -219,8 +219,19 @@ def last_lines(path: str, stream: str = "stderr", count: int = 20) -> list[str]:
 
 def load(path: str) -> dict[str, Any]:
     """The JSON object in a file. Raises OSError, ValueError."""
-    with open(path, "rb", buffering=0) as stream:
-        raw = stream.read(MAX_RECORD) or b""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        size = os.fstat(descriptor).st_size
+        if size > MAX_RECORD:
+            raise ValueError(f"it has {size} bytes")
+        raw = os.read(descriptor, size + 1)
+        while len(raw) < size:
+            more = os.read(descriptor, size - len(raw))
+            if not more:
+                break
+            raw += more
+    finally:
+        os.close(descriptor)
     found = json.loads(raw)
     if not isinstance(found, dict):
         raise ValueError("it is no object")  # noqa: TRY004 - its reader handles all that is wrong with a document alike

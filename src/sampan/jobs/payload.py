@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import resource
 import signal
+import threading
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from sampan.container.mounts import Bind
 from sampan.errors import HostError, SampanError
 from sampan.host import memory
 from sampan.jobs import directory as directories
@@ -18,9 +20,9 @@ from sampan.jobs.status import now
 from sampan.runtime import watched
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import BinaryIO
 
-    from sampan.container.mounts import Bind
     from sampan.container.record import ContainerImage
     from sampan.container.request import Request
     from sampan.jobs.pulse import Beat
@@ -46,11 +48,12 @@ class Ended:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a job runs: its directory, its working directory on this node, and what was brought."""
+    """Where a job runs: its directory, its working directory on this node, what was brought, and the node's variables."""
 
     directory: str
     work: str
     brought: Brought
+    environment: Mapping[bytes, bytes]
 
 
 def request_of(job: Job) -> Request:
@@ -66,32 +69,52 @@ def request_of(job: Job) -> Request:
     return request.but(**added)
 
 
-def run(job: Job, place: Place, image: ContainerImage, session: Session, beat: Beat) -> Ended:
-    """Start the payload, wait for its end. Raises `Failed` where it could not be started."""
-    from sampan.container.mounts import Bind
+class Kills:
+    """Whether the kernel has ended a process of this node's job for want of memory since it was last asked; for several threads."""
 
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._count = memory.kills()
+
+    def have_risen(self) -> bool:
+        """Since the last time."""
+        with self._lock:
+            before, self._count = self._count, memory.kills()
+            return self._count > before
+
+
+@dataclass(frozen=True)
+class Node:
+    """What all payloads of a process share."""
+
+    starter: watched.Starter
+    kills: Kills
+
+
+def run(job: Job, place: Place, image: ContainerImage, node: Node, session: Session, beat: Beat) -> Ended:
+    """Start the payload, wait for its end. Raises `Failed` where it could not be started."""
     binds: tuple[Bind, ...] = (Bind(place.work, job.directory), *place.brought.binds)
     try:
-        decided = watched.decide(request_of(job), image, session, place.directory, binds)
+        decided = node.starter.decide(request_of(job), image, place.directory, binds)
     except SampanError as error:
         raise _undecided(error) from error
     for warning in decided.plan.warnings:
         if not warning.startswith("--memory is advice only"):  # the pulse watches it instead
             session.notice.warn(warning)
-    kills = memory.kills()
     with ExitStack() as stack:
         streams = _streams(job, place, stack)
         beat.check()
         try:
-            pid = watched.spawn(decided, streams, os.environ)
+            pid = watched.spawn(decided, streams, place.environment)
         except HostError as error:
             raise Failed(phases.NOT_STARTED, error.sentence, error.hint) from error
     beat.runs(pid, decided.record, job.limits.memory if not decided.plan.cgroup else 0)
     found = _wait(pid, place, beat)
     for left in watched.left_behind(decided):
         _kill(left)
-    is_bounded = bool(decided.plan.cgroup)
-    return replace(found, failure=_failure(found, job, place, (beat, is_bounded or memory.kills() > kills)))
+    was_killed = found.signal == signal.SIGKILL or found.exit == 128 + signal.SIGKILL
+    by_memory = was_killed and (node.kills.have_risen() or bool(decided.plan.cgroup))
+    return replace(found, failure=_failure(found, job, place, (beat, by_memory)))
 
 
 def _undecided(error: SampanError) -> Failed:
@@ -161,15 +184,14 @@ def _wait(pid: int, place: Place, beat: Beat) -> Ended:
 
 def _failure(found: Ended, job: Job, place: Place, beside: tuple[Beat, bool]) -> Failed | None:
     """Why the job fails, in the order in which causes explain each other."""
-    beat, may_be_memory = beside
+    beat, by_memory = beside
     if beat.end is not None:
         return beat.end
     if found.failure is not None:
         if found.failure.code == phases.OVER_TIME and job.limits.time:
             return Failed(phases.OVER_TIME, f"it was ended at its time limit of {_seconds(job.limits.time)}", "ask for more time")
         return found.failure
-    was_killed = found.signal == signal.SIGKILL or found.exit == 128 + signal.SIGKILL
-    if was_killed and may_be_memory:
+    if by_memory:
         limit = f" of {job.limits.memory} bytes" if job.limits.memory else ""
         return Failed(phases.OVER_MEMORY, f"it was ended for taking more memory than its limit{limit}", "ask for more memory")
     if found.signal is not None:

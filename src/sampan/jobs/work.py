@@ -16,6 +16,7 @@ import signal
 import sys
 import traceback
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import sampan
@@ -29,8 +30,10 @@ from sampan.jobs.pulse import Beat, Pulse
 from sampan.jobs.stage_in import Brought
 from sampan.jobs.status import Status, now, word_of
 from sampan.jobs.transfer import Carrier
+from sampan.runtime import watched
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from types import FrameType
 
     from sampan.jobs.payload import Ended
@@ -56,9 +59,11 @@ class Worker:
     def __init__(self, session: Session, pulse: Pulse) -> None:
         self._session = session
         self._pulse = pulse
+        self._node = payload.Node(watched.Starter(session), payload.Kills())
+        self._environment = dict(os.environb)
 
-    def do(self, path: str) -> Status:
-        """One job."""
+    def do(self, path: str, environment: Mapping[str, str] | None = None) -> Status:
+        """One job; `environment` are variables of the node besides this process's own."""
         path = os.path.abspath(path)
         claimed = now()
         try:
@@ -70,7 +75,8 @@ class Worker:
             )
         except Failed as failure:
             return Status("failed", failure.code, failure.phase, cause=failure.cause, node=kernel.node())
-        course = Course(path, job, self._session)
+        more = {os.fsencode(name): os.fsencode(value) for name, value in (environment or {}).items()}
+        course = Course(path, job, self._session, (self._node, {**self._environment, **more}))
         self._pulse.add(course.beat)
         try:
             found = course.run()
@@ -85,9 +91,10 @@ class Worker:
 class Course:
     """One job on its way through the phases."""
 
-    def __init__(self, path: str, job: Job, session: Session) -> None:
+    def __init__(self, path: str, job: Job, session: Session, node: tuple[payload.Node, Mapping[bytes, bytes]]) -> None:
         self._path = path
         self._job = job
+        self._node, self._environment = node
         self.journal = Journal(path)
         self.beat = Beat(path, job.heartbeat)
         self._session = session.telling(self.journal)
@@ -132,7 +139,8 @@ class Course:
         self._status = replace(self._status, image={"reference": found.reference, "digest": found.manifest})
         self.beat.check()
         self._begin(phases.RUN)
-        ended = payload.run(job, payload.Place(self._path, place.path, brought), found, self._session, self.beat)
+        where = payload.Place(self._path, place.path, brought, self._environment)
+        ended = payload.run(job, where, found, self._node, self._session, self.beat)
         brought.clear()
         self._note(ended)
         if ended.failure is not None:
@@ -189,10 +197,10 @@ def _defect(error: Exception, phase: str) -> Failed:
 
 def claim(path: str, job: Job, when: str) -> None:
     """Become the one who runs the job. Raises `Failed` if somebody else is, `HostError` if the directory cannot be written."""
-    pid = os.getpid()
+    pid, start, boot = _who(os.getpid())
     batch = next((os.environ[name] for name in BATCH_IDS if os.environ.get(name)), "")
     document = {
-        "format": 1, "node": kernel.node(), "boot": kernel.boot_id(), "pid": pid, "start": processes.start_time(pid) or 0, "batch": batch,
+        "format": 1, "node": kernel.node(), "boot": boot, "pid": pid, "start": start, "batch": batch,
         "claimed": when, "heartbeat": job.heartbeat,
     }  # fmt: skip
     try:
@@ -209,6 +217,26 @@ def claim(path: str, job: Job, when: str) -> None:
             os.close(descriptor)
     except OSError:
         return  # without that room the status is written as any file
+
+
+@lru_cache(maxsize=1)
+def _who(pid: int) -> tuple[int, int, str]:
+    """This process as others can tell it from a later one: pid, start time, boot."""
+    return pid, processes.start_time(pid) or 0, kernel.boot_id()
+
+
+def give_up(path: str, cause: str) -> bool:
+    """End a job that nobody has begun, as cancelled; whether that was so. It is claimed for that, so nobody begins it later."""
+    claimed = now()
+    try:
+        claim(path, directories.read(path), claimed)
+    except (Failed, SampanError):
+        return False
+    publish(
+        path,
+        Status("cancelled", phases.CANCELLED, phases.PREPARE, cause=cause, node=kernel.node(), claimed=claimed, finished=now()),
+    )
+    return True
 
 
 def publish(path: str, found: Status) -> None:
