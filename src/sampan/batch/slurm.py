@@ -61,7 +61,7 @@ class Slurm(Backend):
         """One `sbatch` for every thousand jobs of equal limits."""
         paths = [os.path.abspath(path) for path in jobs]
         words = (*self._options, *checked(submission.options))
-        found = read_all(paths, Bounds(gpus=-1), self.name)
+        found = read_all(paths, self._known_bounds(), self.name)
         groups: dict[Limits, list[str]] = {}
         for path, job in zip(paths, found):
             groups.setdefault(job.limits, []).append(path)
@@ -250,6 +250,13 @@ class Slurm(Backend):
             except HostError as error:
                 if "invalid job id" not in error.sentence.lower() and "already completing" not in error.sentence.lower():
                     raise
+
+    def _known_bounds(self) -> Bounds:
+        """What sbatch itself may take and never start (it cuts numbers to 16 bits); nothing where it cannot be asked."""
+        try:
+            return self.bounds()
+        except (HostError, Unreachable):
+            return Bounds(gpus=-1)
 
     def bounds(self) -> Bounds:
         """The largest node, and the longest time of a partition."""
