@@ -18,7 +18,7 @@ class Cluster:
     @classmethod
     def found(cls) -> Cluster | None:
         """The one that SAMPAN_TEST_SLURM names, if it answers."""
-        place = os.environ.get("SAMPAN_TEST_SLURM", "/tmp/sampan-slurm")
+        place = os.environ.get("SAMPAN_TEST_SLURM", "/nonexistent")
         here = cls(Path(place))
         if not here.configuration.exists():
             return None
