@@ -252,12 +252,17 @@ def _command(one: Input, value: object, problems: list[Problem], place: str) -> 
 def default_of(one: Input) -> Value | None:
     """The default of an input as a bound value; nothing if it has none, or one that does not fit."""
     problems: list[Problem] = []
-    found = None if one.default is None else _value(one, one.default, problems, one.id)
+    found = None if one.default is None else _value(one, _as_list(one, one.default), problems, one.id)
     return None if problems else found
 
 
-def faults(one: Input, value: object) -> list[str]:
-    """What is wrong with a value for an input by itself."""
+def _as_list(one: Input, default: object) -> object:
+    """A default; for a list descriptors also give its only element."""
+    return [default] if one.list and not isinstance(default, list) else default
+
+
+def faults(one: Input) -> list[str]:
+    """What is wrong with the default of an input."""
     problems: list[Problem] = []
-    _value(one, value, problems, "")
+    _value(one, _as_list(one, one.default), problems, "")
     return [problem.what for problem in problems]

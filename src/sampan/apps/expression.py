@@ -174,10 +174,9 @@ class _Parser:
             return True
         return False
 
-    def _truth(self, value: object) -> bool:
-        if isinstance(value, bool):
-            return value
-        raise self._error(f"{printable(str(value))!r} is neither true nor false")
+    @staticmethod
+    def _truth(value: object) -> bool:
+        return bool(value)  # as for Python: a text that is not empty, a number that is not 0
 
     def _compare(self, left: object, sign: str, right: object) -> bool:
         if isinstance(left, bool) != isinstance(right, bool):

@@ -171,7 +171,7 @@ def _expanded(text: str, scope: Scope, filled: list[Filled]) -> str:
 
 def _piece(owner: Input | Output, scope: Scope, filled: list[Filled]) -> str | None:
     """What stands for one input or output: flag, separator and hole; nothing where it has no value."""
-    flag = owner.flag + owner.flag_separator if owner.flag else ""
+    flag = "" if owner.flag is None else owner.flag + owner.flag_separator
     if isinstance(owner, Output):
         if owner.id not in scope.paths:
             return None
@@ -181,7 +181,7 @@ def _piece(owner: Input | Output, scope: Scope, filled: list[Filled]) -> str | N
     if value is None or value is False or value == ():
         return None
     if owner.type == FLAG:
-        return owner.flag
+        return owner.flag or ""
     several = value if isinstance(value, tuple) else (value,)
     if owner.type == COMMAND:
         commands = {one.id: one for one in owner.commands}

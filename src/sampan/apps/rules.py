@@ -76,7 +76,7 @@ def _keys(application: Application, *, extended: bool) -> Iterator[Problem]:
 
 
 def _input(one: Input, here: str) -> Iterator[Problem]:
-    if one.type == FLAG and not one.flag:
+    if one.type == FLAG and one.flag is None:
         yield Problem(here, "is a flag and needs a command-line-flag")
     if one.type == FLAG and not one.optional:
         yield Problem(here, "is a flag and must be optional")
@@ -94,7 +94,7 @@ def _input(one: Input, here: str) -> Iterator[Problem]:
         yield Problem(here, f"asks for at least {least} and at most {most} entries")
     yield from _choices(one, here)
     if one.default is not None:
-        yield from (Problem(f"{here}.default-value", what) for what in faults(one, one.default))
+        yield from (Problem(f"{here}.default-value", what) for what in faults(one))
     for command in one.commands:
         for number, each in enumerate(command.inputs):
             yield from _input(each, f"{here}.type ({command.id}).inputs[{number}] ({each.id})")
@@ -218,7 +218,8 @@ def _command_line(application: Application) -> Iterator[Problem]:
         if not key:
             continue
         one = owners[key]
-        parts.append(one.flag if getattr(one, "type", "") == FLAG else one.flag + (one.flag_separator if one.flag else "") + shell.HOLE)
+        flag = one.flag or ""
+        parts.append(flag if getattr(one, "type", "") == FLAG else flag + (one.flag_separator if flag else "") + shell.HOLE)
         ids += [one.id] if shell.HOLE in parts[-1] else []
     try:
         reading = shell.read("".join(parts))
