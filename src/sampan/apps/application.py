@@ -20,7 +20,7 @@ STRING, FILE, FLAG, NUMBER, COMMAND = "String", "File", "Flag", "Number", "Comma
 class Slotted:
     """Fields by keyword; every one has to be given."""
 
-    __slots__ = ()
+    __slots__: tuple[str, ...] = ()
 
     def __init__(self, **fields: object) -> None:
         for name in self.__slots__:

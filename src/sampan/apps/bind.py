@@ -14,8 +14,15 @@ if TYPE_CHECKING:
 
     from sampan.apps.application import Application, Input, Subcommand, Value
 
+_INFINITY = float("inf")
 TRUE, FALSE = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
-KINDS = {STRING: "a text", FILE: "a path", FLAG: "true or false", NUMBER: "a number", COMMAND: "an object with the values of a sub-command"}
+KINDS = {
+    STRING: "a text",
+    FILE: "a path",
+    FLAG: "true or false",
+    NUMBER: "a number",
+    COMMAND: "an object with the values of a sub-command",
+}
 
 
 class Invocation:
@@ -107,7 +114,7 @@ def bind(application: Application, values: Mapping[str, object]) -> Invocation:
     problems: list[Problem] = []
     found = _typed(application.inputs, values, problems, "")
     given = set(found)
-    for hidden, source in application.vip.overridden.items():
+    for hidden in application.vip.overridden:
         found.pop(hidden, None)
         given.discard(hidden)
     found = _with_defaults(application, found, given)
@@ -119,7 +126,9 @@ def bind(application: Application, values: Mapping[str, object]) -> Invocation:
     problems += [one for one in constraints.check(application, found) if one.place not in wrong]
     if problems:
         raise BadValues(
-            f"cannot launch {application.identifier}", tuple(problems), f"sampan app show {application.origin} describes its inputs"
+            f"cannot launch {application.identifier}",
+            tuple(problems),
+            f"sampan app show {application.origin} describes its inputs",
         )
     return Invocation(application, {one.id: found[one.id] for one in application.inputs if one.id in found})
 
@@ -209,7 +218,7 @@ def _wrong(one: Input, value: object) -> str:
         return "must not be empty" if one.type == FILE and not value else ""
     if one.type == FLAG:
         return "" if isinstance(value, bool) else f"must be true or false, not {shown(value)}"
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value or value in (float("inf"), float("-inf")):
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not -_INFINITY < value < _INFINITY:
         return f"must be {'a whole number' if one.integer else 'a number'}, not {shown(value)}"
     if one.integer and value != int(value):
         return f"must be a whole number, not {value}"

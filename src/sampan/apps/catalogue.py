@@ -40,7 +40,7 @@ class Kept:
 
 def spelled(name: str) -> str:
     """A name of a tool as a file's name: other letters as `=XX` of their bytes, so that two names never meet."""
-    found = []
+    found: list[str] = []
     for letter in name:
         if letter in _LETTERS and (found or letter != "."):
             found.append(letter)
@@ -142,7 +142,8 @@ def add(session: Session, application: Application, *, replace: bool = False) ->
     before = _same(path, application)
     if before is False and not replace:
         raise UsageError(
-            f"another descriptor of {application.identifier} is kept already", "give it another tool-version, or replace it with --force"
+            f"another descriptor of {application.identifier} is kept already",
+            "give it another tool-version, or replace it with --force",
         )
     if before is True:
         return application.identifier
@@ -181,7 +182,9 @@ def remove(session: Session, word: str) -> str:
         if not names:
             raise _unknown(session, word)
         if len(names) > 1:
-            raise UsageError(f"{len(names)} versions of {printable(word)} are kept", "name one, as NAME/VERSION; see `sampan app list`")
+            raise UsageError(
+                f"{len(names)} versions of {printable(word)} are kept", "name one, as NAME/VERSION; see `sampan app list`"
+            )
         path = f"{directory}/{names[0]}"
     found = records.read(path)
     kept = Kept(path, found) if found is not None else None

@@ -54,7 +54,10 @@ def _upgraded(found: dict[str, Any]) -> dict[str, Any]:
     """What changed with 0.5: singularity images are named as docker's, and the time is one of the suggested resources."""
     found = {**found, "schema-version": "0.5"}
     if "walltime-estimate" in found:
-        found["suggested-resources"] = {**found.get("suggested-resources", {}), "walltime-estimate": found.pop("walltime-estimate")}
+        found["suggested-resources"] = {
+            **found.get("suggested-resources", {}),
+            "walltime-estimate": found.pop("walltime-estimate"),
+        }
     container = found.get("container-image")
     if isinstance(container, dict) and container.get("type") == "singularity" and isinstance(container.get("url"), str):
         scheme, separator, image = container["url"].rpartition("://")

@@ -26,12 +26,55 @@ _SINGULARITY = {
 }  # fmt: skip
 SEVERAL = ("environment", "environment_files", "volumes", "mounts", "tmpfs", "devices", "add_hosts", "dns", "limits")
 _DOCKER_FLAGS = {"--read-only": "read_only", "--init": "init"}
-_SINGULARITY_FLAGS = {"--no-home": "isolate", "-C": "isolate", "--containall": "isolate", "-c": "isolate", "--contain": "isolate", "-f": "root", "--fakeroot": "root"}
+_SINGULARITY_FLAGS = {
+    "--no-home": "isolate",
+    "-C": "isolate",
+    "--containall": "isolate",
+    "-c": "isolate",
+    "--contain": "isolate",
+    "-f": "root",
+    "--fakeroot": "root",
+}
 _NEEDLESS = frozenset(
-    "--rm -i -t -it -ti --interactive --tty --privileged --cleanenv --writable-tmpfs --userns -W --no-privs -p --pid --ipc --net -n -q --quiet".split()
+    [
+        "--rm",
+        "-i",
+        "-t",
+        "-it",
+        "-ti",
+        "--interactive",
+        "--tty",
+        "--privileged",
+        "--cleanenv",
+        "--writable-tmpfs",
+        "--userns",
+        "-W",
+        "--no-privs",
+        "-p",
+        "--pid",
+        "--ipc",
+        "--net",
+        "-n",
+        "-q",
+        "--quiet",
+    ]
 )
 _NEEDLESS_WITH_VALUE = frozenset(
-    "--name --cap-add --cap-drop --security-opt --pull --entrypoint --label -l --log-driver --memory-swap --workdir -H --home".split()
+    [
+        "--name",
+        "--cap-add",
+        "--cap-drop",
+        "--security-opt",
+        "--pull",
+        "--entrypoint",
+        "--label",
+        "-l",
+        "--log-driver",
+        "--memory-swap",
+        "--workdir",
+        "-H",
+        "--home",
+    ]
 )
 _GPU = ("--gpus", "--nv", "--rocm", "--runtime", "--nvccli")
 _CHOICES = {"network": ("none", "host"), "ipc": ("host", "private"), "pid": ("host", "private"), "uts": ("host",)}
@@ -68,9 +111,16 @@ def fields_of(kind: str, options: Sequence[str], directory: str) -> tuple[dict[s
 def _put(fields: dict[str, object], name: str, value: str, *, docker: bool, warnings: list[str]) -> None:
     if name in _CHOICES and value not in _CHOICES[name]:
         warnings.append(f"container-opts: {name} {value} is left out: it can be {' or '.join(_CHOICES[name])}")
+    elif name in ("environment", "environment_files") and "=" not in value:
+        # A descriptor is somebody else's: what it takes from this machine, its user has to hand over.
+        warnings.append(
+            f"container-opts: the variables {value} of this machine are left out; only NAME=VALUE is taken from a descriptor"
+        )
+    elif name in ("volumes", "mounts"):
+        warnings.append(f"container-opts: the mount {value} is left out; hand it over yourself with -v")
     elif name in SEVERAL:
         before = fields.get(name, ())
-        several = value.split(",") if not docker and name in ("volumes", "environment") else [value]
+        several = value.split(",") if not docker and name == "environment" else [value]
         fields[name] = (*(before if isinstance(before, tuple) else ()), *several)
     else:
         fields[name] = value

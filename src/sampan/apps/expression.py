@@ -187,7 +187,15 @@ class _Parser:
                 raise self._error(f"a number and a text are compared by {sign}")
             return sign == "!="
         order = (left > right) - (left < right)  # type: ignore[operator]
-        return {"==": order == 0, "!=": order != 0, "<": order < 0, ">": order > 0, "<=": order <= 0, ">=": order >= 0}[sign]
+        outcomes: dict[str, bool] = {
+            "==": order == 0,
+            "!=": order != 0,
+            "<": order < 0,
+            ">": order > 0,
+            "<=": order <= 0,
+            ">=": order >= 0,
+        }
+        return outcomes[sign]
 
     def _error(self, what: str) -> BadExpression:
         return BadExpression(f"the condition {printable(self.text)}: {what}")

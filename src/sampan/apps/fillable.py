@@ -36,7 +36,11 @@ def check(application: Application) -> tuple[list[Problem], list[Problem]]:
     for clause in [*required, *_of_groups(application)]:
         if solve([*clauses, *known, clause]) is None:
             names = ", ".join(id for (id, _), _ in clause)
-            what = "is required, and excluded by what else is required" if len(clause) == 1 else "is required (one of them), and none can be given"
+            what = (
+                "is required, and excluded by what else is required"
+                if len(clause) == 1
+                else "is required (one of them), and none can be given"
+            )
             return [Problem(names, what)], []
         known.append(clause)
     dead = [
@@ -47,7 +51,7 @@ def check(application: Application) -> tuple[list[Problem], list[Problem]]:
     for one in application.inputs:
         for choice in one.choices if _has_dependants(one) else ():
             if solve([*clauses, *known, (((one.id, str(choice)), True),)]) is None:
-                dead.append(Problem(one.id, f"can never be {choice}: what is required excludes it"))
+                dead += [Problem(one.id, f"can never be {choice}: what is required excludes it")]
     return _unfillable(application), dead
 
 
@@ -91,7 +95,9 @@ def _clauses(application: Application) -> Iterator[Clause]:
     for group in application.groups:
         for number, id in enumerate(group.members):
             if group.exclusive:
-                yield from (((_variable(id), False), (_variable(other), False)) for other in group.members[number + 1 :] if other != id)
+                yield from (
+                    ((_variable(id), False), (_variable(other), False)) for other in group.members[number + 1 :] if other != id
+                )
             if group.all_or_none:
                 yield ((_variable(id), False), (_variable(group.members[number - 1]), True))
 

@@ -31,7 +31,8 @@ def reference_of(container: Container) -> str:
         )
     if image.endswith((".sif", ".simg", ".img")) or image.startswith(("/", "./")):
         raise UnsupportedContent(
-            f"{printable(image)} is a singularity image file, which sampan does not run", "name an image at a registry in the descriptor"
+            f"{printable(image)} is a singularity image file, which sampan does not run",
+            "name an image at a registry in the descriptor",
         )
     if "://" in index:
         index = index.partition("://")[2]
@@ -49,7 +50,9 @@ def _is_digest(text: str) -> bool:
 def rootfs_name(url: str) -> str:
     """The reference under which the root file system of an address is kept. Raises `UsageError`."""
     if not url.startswith(("http://", "https://", "file://", "/")):
-        raise UsageError(f"the root file system {printable(url)} is at no address that sampan reads", "it is http:, https: or file:")
+        raise UsageError(
+            f"the root file system {printable(url)} is at no address that sampan reads", "it is http:, https: or file:"
+        )
     from sampan.oci.digest import sha256_of
 
     return f"localhost/rootfs:{sha256_of(url.encode('utf-8', 'surrogateescape')).encoded[:16]}"

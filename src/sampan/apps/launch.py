@@ -20,7 +20,7 @@ from sampan.errors import BadValues, HostError, Problem, UsageError, printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from sampan.apps.application import Application, Container
     from sampan.apps.bind import Invocation
@@ -67,14 +67,15 @@ def prepare(invocation: Invocation, directory: str, *, container: bool = True, v
     if len(text.encode("utf-8", "surrogateescape")) > MAX_ARGUMENT:
         files = (*files, WrittenFile(SCRIPT, f"{text}\n"))
         argv = (*application.shell.split(), f"./{SCRIPT}")
-    request, reference, warnings = None, "", []
+    warnings: list[str] = []
+    request, reference = None, ""
     if image is not None:
         reference = reference_of(image)
         fields, warnings = containeropts.fields_of(image.kind, image.options, target)
         fields["volumes"] = (*_texts(fields.get("volumes", ())), *volumes)
         fields["environment"] = (*_texts(fields.get("environment", ())), *(f"{name}={value}" for name, value in variables))
         fields["mounts"] = (*(_mount(*one) for one in {**binds, directory: target}.items()), *_texts(fields.get("mounts", ())))
-        request = Request(reference, **_fields(image, argv, target, fields))  # type: ignore[arg-type]
+        request = Request(reference, **_fields(image, argv, target, fields))
     return Launch(
         request=request, argv=argv, command_line=text, environment=variables, files=files, image=reference,
         outputs=expected_outputs(invocation, directory), directory=directory, warnings=tuple(warnings),
@@ -134,7 +135,9 @@ def _check_outputs(application: Application, outputs: Sequence[ExpectedOutput], 
     )
     if wrong:
         raise BadValues(
-            f"cannot launch {application.identifier}", wrong, "work in the directory of the input file, or copy the file here and name it without a path"
+            f"cannot launch {application.identifier}",
+            wrong,
+            "work in the directory of the input file, or copy the file here and name it without a path",
         )
 
 

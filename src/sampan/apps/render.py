@@ -61,11 +61,14 @@ class Filled:
 class Scope:
     """The inputs, outputs and values of one command line; a sub-command has its own."""
 
-    def __init__(self, inputs: Sequence[Input], outputs: Sequence[Output], values: Mapping[str, Value], found: Mapping[str, str]):
+    def __init__(
+        self, inputs: Sequence[Input], outputs: Sequence[Output], values: Mapping[str, Value], found: Mapping[str, str]
+    ) -> None:
         self.values = values
         self.paths = found
         self.owners: dict[str, list[Input | Output]] = {}
-        for one in (*inputs, *outputs):
+        every: list[Input | Output] = [*inputs, *outputs]
+        for one in every:
             if one.value_key:
                 self.owners.setdefault(one.value_key, []).append(one)
 
@@ -111,7 +114,9 @@ def shell_text(text: str, scope: Scope, *, posix: bool = True) -> str:
         raise Unwritable(Problem("command-line", str(error))) from error
     secondparser.bind_spots(reading)
     found = _written(with_holes, filled, reading.spots)
-    if any(spot.limit != ANY for spot in reading.spots) or not all(quoting.PLAIN.issuperset(t) and t for f in filled for t in f.texts):
+    if any(spot.limit != ANY for spot in reading.spots) or not all(
+        quoting.PLAIN.issuperset(t) and t for f in filled for t in f.texts
+    ):
         _check_shape(with_holes, found, filled, reading.spots)
     return found
 

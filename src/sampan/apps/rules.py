@@ -42,12 +42,15 @@ def check(application: Application, found: dict[str, object]) -> list[Problem]:
 
 def _ids(application: Application) -> Iterator[Problem]:
     seen: dict[str, str] = {}
-    for kind, listed in (("inputs", application.inputs), ("output-files", application.outputs), ("groups", application.groups)):
-        for number, one in enumerate(listed):
-            here = f"{kind}[{number}] ({one.id})"
-            if one.id in seen:
-                yield Problem(here, f"has the id of {seen[one.id]}")
-            seen.setdefault(one.id, here)
+    inputs, outputs, groups = (
+        [one.id for one in listed] for listed in (application.inputs, application.outputs, application.groups)
+    )
+    for kind, ids in (("inputs", inputs), ("output-files", outputs), ("groups", groups)):
+        for number, id in enumerate(ids):
+            here = f"{kind}[{number}] ({id})"
+            if id in seen:
+                yield Problem(here, f"has the id of {seen[id]}")
+            seen.setdefault(id, here)
 
 
 def _keys(application: Application, *, extended: bool) -> Iterator[Problem]:
@@ -72,7 +75,9 @@ def _keys(application: Application, *, extended: bool) -> Iterator[Problem]:
     for key, ids in owners.items():
         exclusive = any(set(ids) <= set(group.members) and group.exclusive for group in application.groups)
         if len(ids) > 1 and not exclusive and not extended:
-            yield Problem("value-key", f"{shown(key)} is that of {' and '.join(ids)}, which are not in one mutually exclusive group")
+            yield Problem(
+                "value-key", f"{shown(key)} is that of {' and '.join(ids)}, which are not in one mutually exclusive group"
+            )
 
 
 def _input(one: Input, here: str) -> Iterator[Problem]:
@@ -105,13 +110,17 @@ def _choices(one: Input, here: str) -> Iterator[Problem]:
     for name, table in (("value-requires", one.value_requires), ("value-disables", one.value_disables)):
         if table and not choices:
             yield Problem(f"{here}.{name}", "needs value-choices")
-        yield from (Problem(f"{here}.{name}", f"{shown(key)} is none of the choices") for key in table if choices and key not in choices)
+        yield from (
+            Problem(f"{here}.{name}", f"{shown(key)} is none of the choices") for key in table if choices and key not in choices
+        )
         missing = [choice for choice in choices if table and choice not in table]
         if missing:
             yield Problem(f"{here}.{name}", f"must have an entry for each choice, also for {', '.join(missing)}")
     for choice, ids in one.value_requires.items():
         yield from (
-            Problem(here, f"requires and disables {id} for the choice {choice}") for id in ids if id in one.value_disables.get(choice, ())
+            Problem(here, f"requires and disables {id} for the choice {choice}")
+            for id in ids
+            if id in one.value_disables.get(choice, ())
         )
 
 
@@ -155,7 +164,9 @@ def _tests(application: Application) -> Iterator[Problem]:
         names.append(one.name)
         ids = [id for id, _ in one.files]
         yield from (Problem(here, f"names the output {id}, which there is not") for id in ids if id not in known)
-        yield from (Problem(here, f"names the output {id} more than once") for id in sorted({id for id in ids if ids.count(id) > 1}))
+        yield from (
+            Problem(here, f"names the output {id} more than once") for id in sorted({id for id in ids if ids.count(id) > 1})
+        )
 
 
 def _container(application: Application) -> Iterator[Problem]:
@@ -196,7 +207,7 @@ def _custom(application: Application) -> Iterator[Problem]:
     }  # fmt: skip
     for key, ids in listed.items():
         # VIP also lists inputs of its own there, as the directory of the results.
-        unknown = [id for id in ids if id not in known and id not in ("results-directory",)]
+        unknown = [id for id in ids if id not in known and id != "results-directory"]
         if key in ("vip:overriddenInputs", "vip:intIteratorInputs", "vip:directoryInputs"):
             yield from (Problem(f"custom.{key}", f"names the input {shown(id)}, which there is not") for id in unknown)
     for id in vip.directory_inputs:
@@ -212,7 +223,8 @@ def _command_line(application: Application) -> Iterator[Problem]:
         return
     parts: list[str] = []
     ids: list[str] = []
-    owners = {one.value_key: one for one in (*application.outputs, *application.inputs) if one.value_key}
+    every: list[Input | Output] = [*application.outputs, *application.inputs]
+    owners = {one.value_key: one for one in every if one.value_key}
     for text, key in template.cut(application.command_line, owners):
         parts.append(text)
         if not key:

@@ -51,7 +51,10 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "wrap": ("sampan.cli.wrap", "make an executable file that runs a program in an image"),
     },
     "applications": {
-        "app": ("sampan.cli.app", "Boutiques applications: launch, simulate, show, example, validate, test, list, add, import, rm"),
+        "app": (
+            "sampan.cli.app",
+            "Boutiques applications: launch, simulate, show, example, validate, test, list, add, import, rm",
+        ),
     },
     "sampan itself": {
         "doctor": ("sampan.cli.doctor", "say what works on this machine, and why something does not"),

@@ -24,7 +24,9 @@ LAUNCH = Command(
         DIRECTORY,
         Option("-v --volume", LIST, "make a directory or file of the host visible, too", "SOURCE[:TARGET[:ro]]"),
         NO_CONTAINER,
-        Option("--pull", VALUE, "when to ask the registry (default: missing)", "missing|always|never", ("missing", "always", "never")),
+        Option(
+            "--pull", VALUE, "when to ask the registry (default: missing)", "missing|always|never", ("missing", "always", "never")
+        ),
         Option("--offline", FLAG, "ask no registry: the image has to be in a store"),
         Option("--engine", VALUE, "how to run it, see `sampan doctor`", "ENGINE"),
         Option("--dry-run", FLAG, "print the plan and start nothing"),
@@ -88,7 +90,9 @@ TEST = Command(
     (APPLICATION,),
     description="Each runs in a directory of its own with the input files of the directory of the descriptor. Exit status 125 if one fails.",
 )
-LIST_ = Command("app list", "list the applications that are kept", (JSON,), examples=(("sampan app list", "by name, newest version first"),))
+LIST_ = Command(
+    "app list", "list the applications that are kept", (JSON,), examples=(("sampan app list", "by name, newest version first"),)
+)
 ADD = Command(
     "app add",
     "keep applications in the store, to launch them by name",
@@ -96,7 +100,12 @@ ADD = Command(
     (Argument("FILE", "+", "descriptors, which have to be valid"),),
     examples=(("sampan app add bet.json", "then `sampan app launch fsl_bet`"),),
 )
-RM = Command("app rm", "forget applications that are kept", (), (Argument("APPLICATION", "+", "NAME/VERSION, or NAME if there is one version"),))
+RM = Command(
+    "app rm",
+    "forget applications that are kept",
+    (),
+    (Argument("APPLICATION", "+", "NAME/VERSION, or NAME if there is one version"),),
+)
 IMPORT = Command(
     "app import",
     "keep every valid descriptor of a directory",

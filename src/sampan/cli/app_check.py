@@ -88,10 +88,14 @@ def import_(parsed: Parsed, context: Context) -> int:
             output.result(f"{identifier}\n")
         rows.append({"file": path, "application": identifier, "problems": _rows(problems)})
     if not rows:
-        raise UsageError(f"there are no descriptors in {', '.join(parsed.texts('path'))}", "a descriptor is a .json file with inputs")
+        raise UsageError(
+            f"there are no descriptors in {', '.join(parsed.texts('path'))}", "a descriptor is a .json file with inputs"
+        )
     if parsed.flag("json"):
         output.json_result(rows)
-    context.notice.say(f"{sum(not row['problems'] for row in rows)} of {len(rows)} descriptors {"are valid" if parsed.flag("dry_run") else "are kept"}")
+    context.notice.say(
+        f"{sum(not row['problems'] for row in rows)} of {len(rows)} descriptors {'are valid' if parsed.flag('dry_run') else 'are kept'}"
+    )
     return status
 
 

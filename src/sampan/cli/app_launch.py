@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from sampan.apps.launch import Launch
     from sampan.apps.outputs import FoundOutput
     from sampan.cli.context import Context
+    from sampan.container.request import Request
+    from sampan.engine.base import Start
     from sampan.options.table import Parsed
     from sampan.runtime.session import Session
 
@@ -66,7 +68,8 @@ def run(application: Application, prepared: Launch, session: Session, context: C
     streams = [one for one in prepared.outputs if one.stream == "stdout"]
     place = os.path.join(prepared.directory, streams[0].pattern) if streams else ""
     descriptor = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666) if place else out
-    command = _here(prepared) if prepared.request is None else _contained(application, prepared, session, context, parsed)
+    request = prepared.request
+    command = _here(prepared) if request is None else _contained(application, request, session, context, parsed)
     if prepared.request is None and application.container is None:
         context.notice.say(f"{application.identifier} names no image: it runs on this machine itself")
     context.progress.stop()
@@ -77,16 +80,16 @@ def run(application: Application, prepared: Launch, session: Session, context: C
     return os.WEXITSTATUS(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status)
 
 
-def _here(prepared: Launch) -> object:
+def _here(prepared: Launch) -> Start:
     """The words on this machine."""
-    from sampan.engine.base import Start
+    from sampan.engine.base import Start as Words
 
     os.environ.update(prepared.environment)
     os.chdir(prepared.directory)
-    return Start(prepared.argv[0], prepared.argv, ())
+    return Words(prepared.argv[0], prepared.argv, ())
 
 
-def _contained(application: Application, prepared: Launch, session: Session, context: Context, parsed: Parsed) -> object:
+def _contained(application: Application, request: Request, session: Session, context: Context, parsed: Parsed) -> Start:
     """The start of a container for it."""
     from sampan.runtime import run as flows
     from sampan.runtime import start
@@ -95,7 +98,6 @@ def _contained(application: Application, prepared: Launch, session: Session, con
         from sampan.apps.rootfs import ensure
 
         ensure(application.container.url, session)
-    request = prepared.request
     if parsed.text("engine"):
         request = request.but(engine=parsed.text("engine"))
     record = flows.anonymous(request, session, str(parsed.values.get("pull") or "missing"))
@@ -168,7 +170,9 @@ def simulate(parsed: Parsed, context: Context) -> int:
             "environment": dict(prepared.environment),
             "image": prepared.image,
             "files": [{"path": one.path, "content": one.content} for one in prepared.files],
-            "outputs": [{"id": one.id, "path": one.pattern, "optional": one.optional, "list": one.list} for one in prepared.outputs],
+            "outputs": [
+                {"id": one.id, "path": one.pattern, "optional": one.optional, "list": one.list} for one in prepared.outputs
+            ],
             "values": invocation.document(),
             "warnings": list(prepared.warnings),
         }

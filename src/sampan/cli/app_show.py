@@ -54,10 +54,17 @@ def _facts(application: Application) -> list[tuple[str, str]]:
 
 def _outputs(application: Application) -> str:
     rows = [
-        (one.id, one.path or "; ".join(f"{path} if {condition}" for condition, path in one.conditions), "" if one.optional else "always", one.name)
+        (
+            one.id,
+            one.path or "; ".join(f"{path} if {condition}" for condition, path in one.conditions),
+            "" if one.optional else "always",
+            one.name,
+        )
         for one in application.outputs
     ]
-    rows += [(one.id, f"standard {'output' if one.stream == 'stdout' else 'error'}", "always", one.name) for one in application.streams]
+    rows += [
+        (one.id, f"standard {'output' if one.stream == 'stdout' else 'error'}", "always", one.name) for one in application.streams
+    ]
     return f"\noutputs:\n{output.columns(('ID', 'PATH', 'MADE', 'NAME'), rows)}" if rows else ""
 
 
@@ -96,7 +103,14 @@ def listing(parsed: Parsed, context: Context) -> int:
             context.notice.warn(error.sentence, error.hint)
     if parsed.flag("json"):
         rows = [
-            {"name": a.name, "version": a.version, "description": a.description, "digest": a.digest, "added": kept.added, "inputs": len(a.inputs)}
+            {
+                "name": a.name,
+                "version": a.version,
+                "description": a.description,
+                "digest": a.digest,
+                "added": kept.added,
+                "inputs": len(a.inputs),
+            }
             for kept, a in found
         ]
         output.json_result(rows)
@@ -104,7 +118,10 @@ def listing(parsed: Parsed, context: Context) -> int:
     output.result(
         output.columns(
             ("NAME", "VERSION", "INPUTS", "ADDED", "DESCRIPTION"),
-            [(printable(a.name), printable(a.version), str(len(a.inputs)), output.age(kept.added), _first_line(a)) for kept, a in found],
+            [
+                (printable(a.name), printable(a.version), str(len(a.inputs)), output.age(kept.added), _first_line(a))
+                for kept, a in found
+            ],
         )
     )
     return 0

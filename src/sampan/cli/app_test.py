@@ -32,7 +32,8 @@ def test(parsed: Parsed, context: Context) -> int:
     if unknown or not application.tests:
         names = ", ".join(one.name for one in application.tests)
         raise UsageError(
-            f"{application.identifier} has no test {', '.join(sorted(unknown))}".rstrip(), f"its tests are {names}" if names else None
+            f"{application.identifier} has no test {', '.join(sorted(unknown))}".rstrip(),
+            f"its tests are {names}" if names else None,
         )
     rows: list[dict[str, object]] = []
     for one in application.tests:

@@ -80,7 +80,8 @@ def _complete(words: list[str], context: Context) -> list[tuple[str, str]]:
     if table is None:
         return []
     if hasattr(module, "inputs_of") and (found_inputs := module.inputs_of(words[1], words[2:], context)) is not None:
-        return candidates(*found_inputs, lambda metavar: _things(table.words, metavar, context))
+        inputs, rest = found_inputs
+        return candidates(inputs, rest, lambda metavar: _things(table.words, metavar, context))
     rest = words[2:] if hasattr(module, "VERBS") else words[1:]
     return candidates(table, rest, lambda metavar: _things(table.words, metavar, context))
 
