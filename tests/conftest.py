@@ -15,6 +15,7 @@ pytest_plugins = [
     "tests.peers.podman",
     "tests.peers.proxy",
     "tests.peers.recorded",
+    "tests.peers.rocrate",
     "tests.journeys.registries",
     "tests.product",
     "tests.images.arena",
