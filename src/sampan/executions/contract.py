@@ -12,6 +12,7 @@ from sampan.errors import UsageError, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from contextlib import AbstractContextManager
 
     from sampan.executions.model import Entry, Execution, Job
 
@@ -46,6 +47,10 @@ class Executions(ABC):
     @abstractmethod
     def place(self, id: str, job: int, attempt: int) -> str:
         """The directory of an attempt, which need not exist."""
+
+    @abstractmethod
+    def handing_over(self, id: str) -> AbstractContextManager[None]:
+        """Held by whoever hands jobs over, so that two do not submit the same; waits. It saves work only: no job runs twice."""
 
     @abstractmethod
     def remove(self, id: str) -> None:

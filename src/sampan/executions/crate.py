@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 METADATA = "ro-crate-metadata.json"
 DESCRIPTOR = "application.json"
 RECORD = "execution.json"
+INPUTS = "inputs"
 CONTEXT = ("https://w3id.org/ro/crate/1.1/context", "https://w3id.org/ro/terms/workflow-run/context")
 PROFILES = {
     "https://w3id.org/ro/wfrun/process/0.5": ("Process Run Crate", "0.5"),

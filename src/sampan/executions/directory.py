@@ -4,6 +4,7 @@
 <root>/<id>/execution.json   the record; written with its directory, never changed
             descriptor.json  the application's descriptor, byte for byte
             ledger           one JSON object a line: attempts begun and ended
+            lock             held while jobs are handed over
             jobs/<job>/<attempt>/   job directories (docs/design/jobs.md)
 <root>/.new-*                what is being made or removed
 ```
@@ -18,15 +19,18 @@ from __future__ import annotations
 import errno
 import json
 import os
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from sampan.errors import CorruptRecord, HostError, NameInUse, NoSpace, StoreError, UsageError, printable
+from sampan.events import SILENT_NOTICE
 from sampan.executions import model
 from sampan.executions.contract import Executions
 from sampan.layers import removal
+from sampan.store import locks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from sampan.executions.model import Entry, Execution, Job
 
@@ -104,6 +108,13 @@ class DirectoryExecutions(Executions):
     def place(self, id: str, job: int, attempt: int) -> str:
         """Below the execution's own directory."""
         return os.path.join(self.root, id, "jobs", str(job), str(attempt))
+
+    @contextmanager
+    def handing_over(self, id: str) -> Iterator[None]:
+        """A lock on a file, where the file system has locks."""
+        self._read(id, "execution.json")  # so that a lock makes no directory of nothing
+        with locks.Lock(os.path.join(self.root, id, "lock"), SILENT_NOTICE, ""):
+            yield
 
     def remove(self, id: str) -> None:
         """Out of sight by one rename, then piece by piece."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from sampan.errors import CorruptRecord, NewerStore
 from sampan.executions import states
 from sampan.executions.iterate import Axis, Iteration
+from sampan.oci.reference import Reference
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -29,6 +30,11 @@ class Application:
     digest: str
     image: str = ""
     image_digest: str = ""
+
+    @property
+    def pinned(self) -> str:
+        """The image by its digest, whatever its tag leads to by now; empty if it is not known."""
+        return f"{Reference.parse(self.image).name}@{self.image_digest}" if self.image and self.image_digest else ""
 
 
 @dataclass(frozen=True)
@@ -50,7 +56,10 @@ class Settings:
 
 @dataclass(frozen=True)
 class Execution:
-    """One launch. `created` is ISO 8601 in UTC; `origin` the execution or crate that it repeats; `directory` where relative paths count from."""
+    """One launch. `created` is ISO 8601 in UTC; `origin` what it repeats; `directory` where relative paths count from.
+
+    `digests`: input file, as given -> the digest that it must have; empty unless this repeats something.
+    """
 
     id: str
     name: str
@@ -63,6 +72,7 @@ class Execution:
     user: str = ""
     host: str = ""
     origin: str = ""
+    digests: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
@@ -72,6 +82,10 @@ class Execution:
     def invocation(self, number: int) -> dict[str, object]:
         """The values of job `number`, counted from 1."""
         return {**self.values, **self.iteration.at(number - 1)}
+
+    def with_image(self, image: str, digest: str) -> Execution:
+        """The same execution with the image that its jobs will run in."""
+        return replace(self, application=replace(self.application, image=image, image_digest=digest))
 
     def label(self, number: int) -> str:
         """What tells a job from the others: `t1=sub-01.nii, level=2`, empty for a single job."""
@@ -156,6 +170,7 @@ def document(execution: Execution) -> dict[str, object]:
         **plain,
         "application": asdict(execution.application),
         "values": dict(execution.values),
+        "digests": dict(execution.digests),
         "iteration": [
             [{"name": axis.name, "values": list(axis.values)} for axis in group] for group in execution.iteration.groups
         ],
@@ -173,6 +188,8 @@ def from_document(found: object, place: str) -> Execution:
         if not isinstance(found, dict) or found["format"] != FORMAT:
             raise TypeError("it is no execution")
         plain = {one.name: found[one.name] for one in fields(Execution)}
+        if not all(isinstance(plain[name], dict) for name in ("values", "digests")):
+            raise TypeError("its values are none")
         groups = tuple(tuple(Axis(axis["name"], tuple(axis["values"])) for axis in group) for group in found["iteration"])
         settings = {one.name: found["settings"][one.name] for one in fields(Settings)}
         return replace(

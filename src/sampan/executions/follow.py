@@ -1,0 +1,175 @@
+"""What the jobs of an execution do now, until all have ended; and cancelling them.
+
+The ledger has what ended before. For the rest the back-end is asked once for all, and where it says that a job ended, the job's own
+status tells how; that goes into the ledger, so nobody has to look again. Readers may be many: they find the same.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from sampan import batch
+from sampan.errors import SampanError
+from sampan.executions import states
+from sampan.executions.model import Entry, Job
+from sampan.jobs import directory, phases
+from sampan.jobs.status import State
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from sampan.executions.contract import Executions
+    from sampan.executions.model import Execution
+    from sampan.jobs.status import Status
+    from sampan.runtime.session import Session
+
+_WORDS = {
+    "created": states.WAITING,
+    "submitted": states.QUEUED,
+    "queued": states.QUEUED,
+    "running": states.RUNNING,
+    "done": states.FINISHED,
+    "failed": states.FAILED,
+    "cancelled": states.CANCELLED,
+    "lost": states.FAILED,
+    "unknown": states.UNKNOWN,
+}
+_PAUSES = {"local": (0.1, 1.0), "slurm": (1.0, 10.0)}
+"""Seconds between two looks, the first and the longest, by back-end."""
+_STAGING = (phases.STAGE_IN, phases.IMAGE, phases.STAGE_OUT)
+
+
+class Follower:
+    """Looks at one execution again and again, with one back-end."""
+
+    def __init__(self, executions: Executions, execution: Execution, session: Session) -> None:
+        self._executions = executions
+        self.execution = execution
+        self._session = session
+        self._back_end: batch.Backend | None = None
+
+    def look(self) -> tuple[Job, ...]:
+        """All jobs as they are now. Raises `StoreError`; a back-end that does not answer leaves its jobs unknown."""
+        jobs = self._executions.jobs(self.execution.id)
+        live = {job.number: self._place(job) for job in jobs if job.state not in states.ENDED}
+        if not live:
+            return jobs
+        found = self._observed({job.number: job.last.attempt for job in jobs if job.number in live}, live)
+        ended = [entry for entry in found.values() if entry.state in states.ENDED]
+        if ended:
+            self._executions.record(self.execution.id, ended)
+        return tuple(_with(job, found.get(job.number)) for job in jobs)
+
+    def _place(self, job: Job) -> str:
+        return self._executions.place(self.execution.id, job.number, job.last.attempt)
+
+    def _observed(self, attempts: dict[int, int], live: dict[int, str]) -> dict[int, Entry]:
+        ids: dict[str, str] = {}
+        number_of: dict[str, int] = {}
+        for number, place in live.items():
+            handed = directory.submitted(place)
+            if handed is not None:
+                ids[handed[1]] = place
+                number_of[handed[1]] = number
+        found = {}
+        for id, state in self._poll(ids).items():
+            number = number_of[id]
+            found[number] = _entry(Entry(number, attempts[number]), state, ids[id])
+        return found
+
+    def _poll(self, ids: dict[str, str]) -> dict[str, State]:
+        if not ids:
+            return {}
+        try:
+            return self.back_end.poll(ids)
+        except SampanError as error:
+            self._session.notice.debug(f"the back-end does not answer: {error.sentence}")
+            return {id: State("unknown", error.sentence) for id in ids}
+
+    @property
+    def back_end(self) -> batch.Backend:
+        """The execution's back-end, opened when it is first needed. Raises `UsageError`, `HostError`."""
+        if self._back_end is None:
+            self._back_end = batch.open_backend(self.execution.settings.back_end, self._session)
+        return self._back_end
+
+    def watch(self) -> Iterator[tuple[tuple[Job, ...], tuple[Job, ...]]]:
+        """All jobs, and those that changed since the last time, whenever some did; ends when all have ended."""
+        pause, longest = _PAUSES.get(self.execution.settings.back_end, (1.0, 10.0))
+        before: dict[int, Entry] = {}
+        while True:
+            jobs = self.look()
+            changed = tuple(job for job in jobs if before.get(job.number) != job.last)
+            before.update((job.number, job.last) for job in changed)
+            if changed:
+                yield jobs, changed
+            if all(job.state in states.ENDED for job in jobs):
+                return
+            time.sleep(pause)
+            pause = min(pause * 1.3, longest)
+
+    def cancel(self, jobs: Sequence[Job]) -> int:
+        """Ask for the end of those that have not ended; how many. Those that no back-end has are cancelled at once."""
+        going = [job for job in jobs if job.state not in states.ENDED]
+        handed: dict[str, str] = {}
+        never: list[Entry] = []
+        for job in going:
+            place = self._place(job)
+            id = directory.submitted(place)
+            if id is None:
+                never.append(Entry(job.number, job.last.attempt, states.CANCELLED, cause="cancelled before it was handed over"))
+            else:
+                handed[id[1]] = place
+        if never:
+            self._executions.record(self.execution.id, never)
+        if handed:
+            self.back_end.cancel(handed)
+        return len(going)
+
+
+def _with(job: Job, entry: Entry | None) -> Job:
+    return job if entry is None else Job(job.number, (*job.attempts[:-1], entry))
+
+
+def _entry(blank: Entry, state: State, place: str) -> Entry:
+    word = _WORDS.get(state.word, states.UNKNOWN)
+    if word in states.ENDED:
+        status = directory.status_of(place)
+        if status is not None and status.state != "lost":
+            return ended(blank, status)
+        return Entry(
+            blank.job,
+            blank.attempt,
+            word,
+            state.phase,
+            state.code,
+            cause=state.cause or _no_word(word),
+            lost=state.word == "lost",
+        )
+    if word == states.RUNNING and state.phase in _STAGING:
+        word = states.STAGING
+    return Entry(blank.job, blank.attempt, word, state.phase, cause=state.cause)
+
+
+def _no_word(word: str) -> str:
+    return "the back-end says nothing more" if word == states.FAILED else ""
+
+
+def ended(blank: Entry, status: Status) -> Entry:
+    """The entry of an attempt that left a status."""
+    return Entry(
+        blank.job,
+        blank.attempt,
+        _WORDS[status.state],
+        status.phase,
+        status.code,
+        status.exit,
+        status.cause,
+        status.hint,
+        status.node,
+        status.claimed,
+        status.finished,
+        status.seconds,
+        status.memory,
+    )
