@@ -15,7 +15,13 @@ if TYPE_CHECKING:
     from sampan.apps.application import Application, Input, Subcommand, Value
 
 TRUE, FALSE = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
-KINDS = {STRING: "a text", FILE: "a path", FLAG: "true or false", NUMBER: "a number", COMMAND: "an object with the values of a sub-command"}
+KINDS = {
+    STRING: "a text",
+    FILE: "a path",
+    FLAG: "true or false",
+    NUMBER: "a number",
+    COMMAND: "an object with the values of a sub-command",
+}
 
 
 class Invocation:
@@ -119,7 +125,9 @@ def bind(application: Application, values: Mapping[str, object]) -> Invocation:
     problems += [one for one in constraints.check(application, found) if one.place not in wrong]
     if problems:
         raise BadValues(
-            f"cannot launch {application.identifier}", tuple(problems), f"sampan app show {application.origin} describes its inputs"
+            f"cannot launch {application.identifier}",
+            tuple(problems),
+            f"sampan app show {application.origin} describes its inputs",
         )
     return Invocation(application, {one.id: found[one.id] for one in application.inputs if one.id in found})
 

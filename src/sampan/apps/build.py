@@ -48,7 +48,12 @@ def application(found: Found, data: bytes, origin: str) -> Application:
         "custom": found.get("custom") or {},
         "vip": vip,
         "streams": tuple(
-            Stream(id=found[key]["id"], name=found[key].get("name") or "", description=found[key].get("description") or "", stream=stream)
+            Stream(
+                id=found[key]["id"],
+                name=found[key].get("name") or "",
+                description=found[key].get("description") or "",
+                stream=stream,
+            )
             for key, stream in (("stdout-output", "stdout"), ("stderr-output", "stderr"))
             if found.get(key)
         ),

@@ -82,7 +82,9 @@ def _needs_group(one: Input, group: Group, on: set[str]) -> list[Problem]:
 def _group(group: Group, on: set[str]) -> list[Problem]:
     there = [id for id in group.members if id in on]
     if group.exclusive and len(there) > 1:
-        return [Problem(f"group {group.id}", f"at most one of {', '.join(group.members)} can be given, not {' and '.join(there)}")]
+        return [
+            Problem(f"group {group.id}", f"at most one of {', '.join(group.members)} can be given, not {' and '.join(there)}")
+        ]
     if group.one_required and not there:
         return [Problem(f"group {group.id}", f"one of {', '.join(group.members)} must be given")]
     if group.all_or_none and there and len(there) < len(set(group.members)):

@@ -226,7 +226,11 @@ def _minimum(schema: Schema, value: object, place: str, _: object) -> list[Probl
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not isinstance(limit, (int, float)):
         return []
     if value < limit or (value == limit and schema.get("exclusiveMinimum") is True):
-        return [Problem(place, f"must be {'more than' if schema.get('exclusiveMinimum') is True else 'at least'} {limit}, not {value}")]
+        return [
+            Problem(
+                place, f"must be {'more than' if schema.get('exclusiveMinimum') is True else 'at least'} {limit}, not {value}"
+            )
+        ]
     return []
 
 
@@ -235,7 +239,9 @@ def _maximum(schema: Schema, value: object, place: str, _: object) -> list[Probl
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not isinstance(limit, (int, float)):
         return []
     if value > limit or (value == limit and schema.get("exclusiveMaximum") is True):
-        return [Problem(place, f"must be {'less than' if schema.get('exclusiveMaximum') is True else 'at most'} {limit}, not {value}")]
+        return [
+            Problem(place, f"must be {'less than' if schema.get('exclusiveMaximum') is True else 'at most'} {limit}, not {value}")
+        ]
     return []
 
 
@@ -270,7 +276,11 @@ def _one(schema: Schema, value: object, place: str, root: object) -> list[Proble
     names = _switches(parts)
     if names and isinstance(value, dict):
         given = [name for name in names if name in value]
-        return [] if len(given) == 1 else [Problem(place, f"must have {'exactly one of' if given else 'one of'} {' and '.join(names)}")]
+        return (
+            []
+            if len(given) == 1
+            else [Problem(place, f"must have {'exactly one of' if given else 'one of'} {' and '.join(names)}")]
+        )
     if sum(not _check(part, value, place, root) for part in parts) > 1:
         return [Problem(place, "fits several alternatives that exclude each other")]
     return _alternatives(parts, value, place, root)

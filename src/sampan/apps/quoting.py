@@ -59,7 +59,7 @@ def _fits(value: str, limit: int) -> bool:
     if limit == WORD:
         return _WORDS.issuperset(value)
     if limit == NUMBER:
-        digits = value[1:] if value.startswith("-") else value
+        digits = value.removeprefix("-")
         return digits.replace(".", "", 1).isdigit() and digits.isascii()
     return False
 

@@ -111,7 +111,9 @@ def shell_text(text: str, scope: Scope, *, posix: bool = True) -> str:
         raise Unwritable(Problem("command-line", str(error))) from error
     secondparser.bind_spots(reading)
     found = _written(with_holes, filled, reading.spots)
-    if any(spot.limit != ANY for spot in reading.spots) or not all(quoting.PLAIN.issuperset(t) and t for f in filled for t in f.texts):
+    if any(spot.limit != ANY for spot in reading.spots) or not all(
+        quoting.PLAIN.issuperset(t) and t for f in filled for t in f.texts
+    ):
         _check_shape(with_holes, found, filled, reading.spots)
     return found
 

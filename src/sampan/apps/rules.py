@@ -72,7 +72,9 @@ def _keys(application: Application, *, extended: bool) -> Iterator[Problem]:
     for key, ids in owners.items():
         exclusive = any(set(ids) <= set(group.members) and group.exclusive for group in application.groups)
         if len(ids) > 1 and not exclusive and not extended:
-            yield Problem("value-key", f"{shown(key)} is that of {' and '.join(ids)}, which are not in one mutually exclusive group")
+            yield Problem(
+                "value-key", f"{shown(key)} is that of {' and '.join(ids)}, which are not in one mutually exclusive group"
+            )
 
 
 def _input(one: Input, here: str) -> Iterator[Problem]:
@@ -105,13 +107,17 @@ def _choices(one: Input, here: str) -> Iterator[Problem]:
     for name, table in (("value-requires", one.value_requires), ("value-disables", one.value_disables)):
         if table and not choices:
             yield Problem(f"{here}.{name}", "needs value-choices")
-        yield from (Problem(f"{here}.{name}", f"{shown(key)} is none of the choices") for key in table if choices and key not in choices)
+        yield from (
+            Problem(f"{here}.{name}", f"{shown(key)} is none of the choices") for key in table if choices and key not in choices
+        )
         missing = [choice for choice in choices if table and choice not in table]
         if missing:
             yield Problem(f"{here}.{name}", f"must have an entry for each choice, also for {', '.join(missing)}")
     for choice, ids in one.value_requires.items():
         yield from (
-            Problem(here, f"requires and disables {id} for the choice {choice}") for id in ids if id in one.value_disables.get(choice, ())
+            Problem(here, f"requires and disables {id} for the choice {choice}")
+            for id in ids
+            if id in one.value_disables.get(choice, ())
         )
 
 
@@ -155,7 +161,9 @@ def _tests(application: Application) -> Iterator[Problem]:
         names.append(one.name)
         ids = [id for id, _ in one.files]
         yield from (Problem(here, f"names the output {id}, which there is not") for id in ids if id not in known)
-        yield from (Problem(here, f"names the output {id} more than once") for id in sorted({id for id in ids if ids.count(id) > 1}))
+        yield from (
+            Problem(here, f"names the output {id} more than once") for id in sorted({id for id in ids if ids.count(id) > 1})
+        )
 
 
 def _container(application: Application) -> Iterator[Problem]:
@@ -218,7 +226,9 @@ def _command_line(application: Application) -> Iterator[Problem]:
         if not key:
             continue
         one = owners[key]
-        parts.append(one.flag if getattr(one, "type", "") == FLAG else one.flag + (one.flag_separator if one.flag else "") + shell.HOLE)
+        parts.append(
+            one.flag if getattr(one, "type", "") == FLAG else one.flag + (one.flag_separator if one.flag else "") + shell.HOLE
+        )
         ids += [one.id] if shell.HOLE in parts[-1] else []
     try:
         reading = shell.read("".join(parts))

@@ -19,7 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from sampan.apps.shell import Reading, Simple, Word
 
-SHELLS = frozenset("sh bash dash ash ksh ksh93 mksh zsh csh tcsh fish rbash".split())
+SHELLS = frozenset(["sh", "bash", "dash", "ash", "ksh", "ksh93", "mksh", "zsh", "csh", "tcsh", "fish", "rbash"])
 # Program -> letters of the options whose value is a program.
 BY_OPTION = {
     **dict.fromkeys(SHELLS, "c"),
@@ -35,9 +35,9 @@ FIRST = {
     "trap": "", "xsh": "", "expr": "", "sqlite3": "", "tclsh": "",
 }  # fmt: skip
 """Program -> letters of its options that take a value; the first argument is a program (also that of -e and --expression)."""
-ALL = frozenset("eval watch ssh parallel alias let make rsh at ksh93-eval".split())
+ALL = frozenset(["eval", "watch", "ssh", "parallel", "alias", "let", "make", "rsh", "at", "ksh93-eval"])
 """Every argument is, or becomes, a program."""
-DECLARING = frozenset("export readonly local declare typeset unset read printf test [ mapfile readarray getopts".split())
+DECLARING = frozenset(["export", "readonly", "local", "declare", "typeset", "unset", "read", "printf", "test", "[", "mapfile", "readarray", "getopts"])
 """Builtins for which a word that begins with a value may name a variable, with an index that is evaluated."""
 _CODE = "a program for another interpreter, in which no quoting protects it"
 _FLOW = "a command line that hands values on to another interpreter"

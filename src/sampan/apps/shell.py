@@ -26,7 +26,7 @@ UNQUOTED, SINGLE, DOUBLE, RAW = "unquoted", "single quotes", "double quotes", "r
 ANY, LINE, SAFE, WORD, NUMBER, NEVER = range(6)
 
 RESERVED = frozenset(
-    "if then else elif fi do done case esac while until for in function select time { } ! [[ ]] coproc foreach end repeat".split()
+    ["if", "then", "else", "elif", "fi", "do", "done", "case", "esac", "while", "until", "for", "in", "function", "select", "time", "{", "}", "!", "[[", "]]", "coproc", "foreach", "end", "repeat"]
 )
 NAME = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")
 EVALUATING = frozenset(("-eq", "-ne", "-lt", "-le", "-gt", "-ge", "-v", "-R"))
@@ -120,7 +120,7 @@ def is_name(text: str) -> bool:
 def assigned(word: str) -> str:
     """The variable that a word such as `A=1` or `A+=1` sets, or nothing."""
     name, equals, _ = word.partition("=")
-    name = name[:-1] if name.endswith("+") else name
+    name = name.removesuffix("+")
     return name if equals and is_name(name) else ""
 
 

@@ -3,7 +3,23 @@
 from __future__ import annotations
 
 from sampan.apps import shell
-from sampan.apps.shell import ANY, DOUBLE, HOLE, LINE, NEVER, NUMBER, RAW, SAFE, SINGLE, UNQUOTED, WORD, Simple, Spot, Unfinished, Word
+from sampan.apps.shell import (
+    ANY,
+    DOUBLE,
+    HOLE,
+    LINE,
+    NEVER,
+    NUMBER,
+    RAW,
+    SAFE,
+    SINGLE,
+    UNQUOTED,
+    WORD,
+    Simple,
+    Spot,
+    Unfinished,
+    Word,
+)
 
 _SPECIAL = frozenset("@*#?$!-0123456789")
 _HERE = "a here-document, whose text no quoting protects"
@@ -122,7 +138,9 @@ class Reader:
             self._nested(word, ")")
             return
         operator = next(
-            one for one in (three, two, two[0]) if one in ("<<<", "<<-", "&>>", "<<", ">>", ">&", "<&", ">|", "<>", "&>", "<", ">")
+            one
+            for one in (three, two, two[0])
+            if one in ("<<<", "<<-", "&>>", "<<", ">>", ">&", "<&", ">|", "<>", "&>", "<", ">")
         )
         word = self.context.word
         if word is not None and not word.quoted and word.text.replace(HOLE, "").isdigit() | (word.text.strip(HOLE) == ""):

@@ -122,7 +122,9 @@ def _stripped(text: str, one: Input | Output, output: Output) -> str:
 
 def _checked(id: str, text: str, kind: str, path: str) -> str:
     if kind == "program" and not quoting.TAME.issuperset(text):
-        raise Unwritable(Problem(id, f'"{printable(text)}" stands in a program: there it may be letters, digits and _ . / : @ % + , -'))
+        raise Unwritable(
+            Problem(id, f'"{printable(text)}" stands in a program: there it may be letters, digits and _ . / : @ % + , -')
+        )
     if any(ord(letter) < 32 and letter != "\t" for letter in text):
         raise Unwritable(Problem(id, f'"{printable(text)}" has a line break or a control character, which the file cannot hold'))
     if path.lower().endswith(".json") and ('"' in text or "\\" in text):

@@ -50,6 +50,13 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "prune": ("sampan.cli.prune", "remove all containers that do not run"),
         "wrap": ("sampan.cli.wrap", "make an executable file that runs a program in an image"),
     },
+    "applications and jobs": {
+        "job": (
+            "sampan.cli.job",
+            "launch applications as many jobs: submit, list, show, logs, wait, cancel, retry, fetch, clean",
+        ),
+        "rerun": ("sampan.cli.rerun", "repeat the execution of a crate, and say what differs"),
+    },
     "sampan itself": {
         "doctor": ("sampan.cli.doctor", "say what works on this machine, and why something does not"),
         "self-check": ("sampan.cli.self_check", "try on this node what a job's start does"),

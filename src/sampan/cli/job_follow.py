@@ -89,11 +89,11 @@ def _watched(executions: Executions, execution: Execution, context: Context, how
 
 
 def last_lines(executions: Executions, execution: Execution) -> Callable[[Job], list[str]]:
-    """What a job wrote last: its standard error, else its standard output, else what sampan noted about it."""
+    """What a job wrote last: its standard error, else its standard output."""
 
     def found(job: Job) -> list[str]:
         place = executions.place(execution.id, job.number, job.last.attempt)
-        for stream in ("stderr", "stdout", "log"):
+        for stream in ("stderr", "stdout"):
             lines = directory.last_lines(place, stream)
             if lines:
                 return lines

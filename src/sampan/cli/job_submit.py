@@ -126,12 +126,14 @@ def start(wanted: launch.Wanted, session: Session, context: Context, *, dry_run:
 
 
 def settings(parsed: Parsed, before: Settings | None = None) -> Settings:
-    """What the options say, else as it was before. Raises `UsageError`."""
+    """What the options of a command that has some of them say, else as it was before. Raises `UsageError`."""
     old = before or Settings()
-    time, memory = parsed.text("time"), parsed.text("memory")
+    back_end = _text(parsed, "back_end") or old.back_end
+    time, memory = _text(parsed, "time"), _text(parsed, "memory")
+    words = parsed.texts("option") if "option" in parsed.values else ()
     return Settings(
-        parsed.text("back_end") or old.back_end,
-        parsed.texts("option") or (old.words if (parsed.text("back_end") or old.back_end) == old.back_end else ()),
+        back_end,
+        words or (old.words if back_end == old.back_end else ()),
         old.time if time is None else parse_seconds(time, "--time"),
         old.memory if memory is None else parse_memory(memory),
         _count(parsed, "cpus", old.cpus),
@@ -140,6 +142,10 @@ def settings(parsed: Parsed, before: Settings | None = None) -> Settings:
     )
 
 
+def _text(parsed: Parsed, name: str) -> str | None:
+    return parsed.text(name) if name in parsed.values else None
+
+
 def _count(parsed: Parsed, name: str, old: int) -> int:
-    text = parsed.text(name)
+    text = _text(parsed, name)
     return old if text is None else parse_count(text, f"--{name.replace('_', '-')}")

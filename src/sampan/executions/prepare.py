@@ -51,7 +51,8 @@ def places(invocation: Invocation) -> tuple[Place, ...]:
     """Where each input file of an invocation lies in a job; a file that is given twice lies there once."""
     found: dict[str, Place] = {}
     files = render.input_files(invocation)
-    taken = {posixpath.normpath(one.path).split("/")[0] for one in written.written_files(invocation, WORK)}
+    named = invocation.moved({one.path: _name(one.path) for one in files})
+    taken = {_below(one.path).split("/")[0] for one in written.written_files(named, WORK)}
     absolute = {one.path for one in files if _input_absolute(invocation, one.id)}
     for number, one in enumerate(files, 1):
         if one.path in found:
@@ -69,6 +70,11 @@ def places(invocation: Invocation) -> tuple[Place, ...]:
             one.mutable,
         )
     return tuple(found.values())
+
+
+def _below(path: str) -> str:
+    """A path of the payload, from its directory; one that leads out of it stays so, and is refused by whoever takes it."""
+    return posixpath.relpath(posixpath.join(WORK, path), WORK)
 
 
 def _input_absolute(invocation: Invocation, id: str) -> bool:
@@ -123,7 +129,8 @@ def prepare(invocation: Invocation, common: Common) -> Prepared:
     """The job of an invocation. Raises `UsageError` for an application without an image, and for what no job can be."""
     application = invocation.application
     laid = places(invocation)
-    made = launch.prepare(invocation.moved({place.given: place.value for place in laid}), WORK)
+    moved = invocation.moved({place.given: place.value for place in laid})
+    made = launch.prepare(moved, WORK)
     if made.request is None:
         raise UsageError(
             f"application {application.name} names no image, and jobs run in containers",
@@ -133,15 +140,13 @@ def prepare(invocation: Invocation, common: Common) -> Prepared:
     files: dict[str, bytes] = {}
     for number, one in enumerate(made.files, 1):
         files[f"file-{number}"] = one.content.encode("utf-8", "surrogateescape")
-        inputs.append(
-            Input(f".{number}", f"inputs/file-{number}", posixpath.relpath(posixpath.join(WORK, one.path), WORK), how="copy")
-        )
+        inputs.append(Input(f".{number}", f"inputs/file-{number}", _below(one.path), how="copy"))
     job = Job(
         # The worker makes the payload's directory and brings its files; whatever else was asked for stays.
         made.request.but(image=common.image or made.request.image, workdir=None),
         common.name,
         tuple(inputs),
-        tuple(_taken(one) for one in outputs.expected_outputs(invocation)),
+        tuple(_taken(one) for one in outputs.expected_outputs(moved)),
         limits_of(application, common.settings),
         common.image_digest,
     )
@@ -159,5 +164,5 @@ def _brought(place: Place, number: int, common: Common) -> Input:
 
 
 def _taken(expected: outputs.ExpectedOutput) -> Output:
-    path = f":{expected.stream}" if expected.stream else expected.pattern
+    path = f":{expected.stream}" if expected.stream else _below(expected.pattern)
     return Output(expected.id, path, many=expected.list, optional=expected.optional)

@@ -29,6 +29,7 @@ MANY = 14
 # Commands that become, or end with the status of, a program.
 BECOME = ("run", "start", "exec")
 FOLLOW = ("attach",)
+PARTLY = ("job submit", "job wait", "job retry", "job fetch")
 
 
 def themes(command: Command) -> list[tuple[str, tuple[Option, ...]]]:
@@ -57,6 +58,10 @@ def exit_statuses(command: Command) -> list[tuple[str, str]]:
         return [("0", "you left, and the container goes on"), ("0-255", "the container's own, if it ended meanwhile"), failed]
     if command.words == "search":
         return [("0", "something was found"), ("1", "nothing was found"), failed]
+    if command.words in PARTLY:
+        return [("0", "all jobs finished, or none was waited for"), ("1", "some did not"), failed]
+    if command.words == "rerun":
+        return [("0", "nothing differs"), ("1", "something differs"), failed]
     return [("0", "all was done"), failed]
 
 
