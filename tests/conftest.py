@@ -19,6 +19,7 @@ pytest_plugins = [
     "tests.journeys.registries",
     "tests.product",
     "tests.images.arena",
+    "tests.journeys.launches",
 ]
 
 settings.register_profile("sampan", database=None, deadline=None)

@@ -8,7 +8,9 @@ import os
 import random
 import signal
 import sqlite3
+import threading
 import time
+from contextlib import contextmanager
 
 import pytest
 
@@ -26,6 +28,8 @@ pytestmark = pytest.mark.client
 
 class DatabaseExecutions(Executions):
     """The contract upon SQLite: that it can be served by a database."""
+
+    one_at_a_time = threading.Lock()
 
     def __init__(self, root: str) -> None:
         self.root = root
@@ -69,6 +73,12 @@ class DatabaseExecutions(Executions):
     def place(self, id, job, attempt):
         return f"{self.root}/{id}/{job}/{attempt}"
 
+    @contextmanager
+    def handing_over(self, id):
+        self._row(id)
+        with self.one_at_a_time:
+            yield
+
     def remove(self, id):
         self._row(id)
         with self.base:
@@ -86,7 +96,7 @@ def kept(request, tmp_path):
 
 def test_nothing_is_there_before_the_first(kept):
     assert kept.ids() == []
-    for call in (kept.get, kept.jobs, kept.descriptor, kept.remove, kept.find):
+    for call in (kept.get, kept.jobs, kept.descriptor, kept.remove, kept.find, lambda one: kept.handing_over(one).__enter__()):
         with pytest.raises(UsageError, match="no execution"):
             call("20261125-050000-ab12")
 
@@ -127,6 +137,24 @@ def test_attempts_stand_side_by_side(kept):
     assert [entry.state for entry in second.attempts] == [states.FAILED, states.WAITING]
     assert second.attempts[0].exit == 3
     assert kept.place(whole.id, 2, 1) != kept.place(whole.id, 2, 2)
+
+
+def test_one_hands_over_at_a_time(kept):
+    kept.add(execution(), b"{}")
+    order = []
+
+    def hand_over(name):
+        with kept.handing_over(execution().id) if isinstance(kept, DirectoryExecutions) else DatabaseExecutions.one_at_a_time:
+            order.append(name)
+            time.sleep(0.1)
+            order.append(name)
+
+    threads = [threading.Thread(target=hand_over, args=(name,)) for name in "ab"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert order in (["a", "a", "b", "b"], ["b", "b", "a", "a"])
 
 
 def test_what_is_removed_is_gone_and_its_id_is_free(kept):

@@ -94,7 +94,7 @@ def fetch(parsed: Parsed, context: Context) -> int:
         with open(os.path.join(target, fetching.TABLE), "w", encoding="utf-8") as stream:
             stream.write(fetching.table(execution, jobs, fetched))
     except OSError as error:
-        raise HostError(f"cannot write to {target}: {error.strerror}") from error
+        raise fetching.failure(f"cannot write to {target}", error) from error
     task.done()
     for one in fetched:
         output.result(f"{one.place if ':' in one.place.split('/')[0] else os.path.join(target, one.place)}\n")

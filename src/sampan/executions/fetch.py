@@ -77,7 +77,7 @@ def fetch(
                 os.makedirs(os.path.dirname(goal), exist_ok=True)
                 _Copy(found.output.digest, task, force=force).bring(source, goal)
             except OSError as error:
-                raise _failure(f"cannot fetch {printable(found.place)}", error) from error
+                raise failure(f"cannot fetch {printable(found.place)}", error) from error
             except SampanError as error:
                 raise error.about(f"cannot fetch {printable(found.place)}") from error
         done.append(found)
@@ -90,7 +90,7 @@ def copy(source: str, goal: str, *, force: bool) -> None:
         os.makedirs(os.path.dirname(goal), exist_ok=True)
         _Copy("", SILENT, force=force).bring(os.path.realpath(source), goal)
     except OSError as error:
-        raise _failure(f"cannot fetch {printable(source)}", error) from error
+        raise failure(f"cannot fetch {printable(source)}", error) from error
     except SampanError as error:
         raise error.about(f"cannot fetch {printable(source)}") from error
 
@@ -136,7 +136,9 @@ class _Copy:
                     if not piece:
                         break
                     read.update(piece)
-                    writer.write(piece)
+                    rest = memoryview(piece)
+                    while rest:  # a disk that is about to be full takes a part
+                        rest = rest[writer.write(rest) :]
                     self._task.advance(len(piece))
                 os.fchmod(writer.fileno(), stat.S_IMODE(os.fstat(reader.fileno()).st_mode) & 0o777)
             if digest and f"sha256:{read.hexdigest()}" != digest:
@@ -183,7 +185,8 @@ def table(execution: Execution, jobs: Sequence[Job], fetched: Sequence[Fetched])
     return "".join("\t".join(printable(cell) for cell in line) + "\n" for line in lines)
 
 
-def _failure(what: str, error: OSError) -> HostError:
+def failure(what: str, error: OSError) -> HostError:
+    """The error of a system call while something is fetched."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return NoSpace(f"{what}: {error.strerror}", "what was fetched is kept; make room, and the same command goes on")
     return HostError(f"{what}: {error.strerror or error}")
