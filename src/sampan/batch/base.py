@@ -59,7 +59,8 @@ class Backend:
         """Hand over the jobs in these directories; their ids, in the same order.
 
         Raises `UsageError` for what is no job or was submitted already, or asks for more than there is (then none is
-        submitted), and `HostError` if the batch system refuses or does not answer: those that have an id in their directory are submitted then.
+        submitted), `HostError` if the batch system refuses, and `Unreachable` if it does not answer: those that have an id in their
+        directory are submitted then.
         """
         raise TypeError(f"the back-end {self.name} cannot submit")
 
@@ -68,7 +69,7 @@ class Backend:
         raise TypeError(f"the back-end {self.name} cannot be asked")
 
     def cancel(self, jobs: Mapping[str, str]) -> None:  # noqa: ARG002 - the contract
-        """Ask for the end of the jobs (id -> directory); what has ended is left alone. Raises `HostError`."""
+        """Ask for the end of the jobs (id -> directory); what has ended is left alone. Raises `HostError`, `Unreachable`."""
         raise TypeError(f"the back-end {self.name} cannot cancel")
 
     def bounds(self) -> Bounds:

@@ -61,6 +61,8 @@ class Beat:
 
     def cancel(self, cause: str, grace: float = ASKED_GRACE) -> None:
         """End the job: SIGTERM to the payload, everything after `grace` seconds."""
+        if directories.is_cancelled(self._path):
+            cause = "it was cancelled"
         self._stop(Failed(CANCELLED, cause, phase=self.phase), grace)
 
     def _stop(self, why: Failed, grace: float) -> None:
@@ -79,7 +81,7 @@ class Beat:
         if self._kill_at and moment >= self._kill_at:
             self._signal(signal.SIGKILL)
         if self.end is None and directories.is_cancelled(self._path):
-            self.cancel("it was cancelled")
+            self.cancel("")
         if self._memory and self._pid and moment >= self._measure:
             self._measure = moment + MEMORY_SECONDS
             self._watch_memory()

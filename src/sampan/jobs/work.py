@@ -239,6 +239,25 @@ def give_up(path: str, cause: str) -> bool:
     return True
 
 
+def close(path: str, found: Status) -> None:
+    """Note how a job ended whose worker cannot do it any more. Whatever a worker has written counts, also if it comes later."""
+    claimed = now()
+    try:
+        claim(path, directories.read(path), claimed)  # if it never began, it never will
+    except (Failed, SampanError):
+        pass
+    raw = json.dumps(replace(found, finished=now()).document()).encode("ascii")
+    temporary = f"{path}/.closed-{os.urandom(4).hex()}"
+    try:
+        directories.write_new(temporary, raw)
+        try:
+            os.link(temporary, f"{path}/status.json")
+        finally:
+            os.unlink(temporary)
+    except OSError:
+        return
+
+
 def publish(path: str, found: Status) -> None:
     """Write the status. Where there is no room for all of it, without the lists of inputs and outputs."""
     for status in (found, replace(found, inputs=(), outputs=())):
@@ -291,7 +310,7 @@ def main(words: list[str]) -> None:
     except SampanError as error:
         sys.stderr.write(f"sampan: {error.sentence}\n" + (f"hint: {error.hint}\n" if error.hint else ""))
         os._exit(phases.BAD_NODE)
-    if found.code != phases.DONE:
+    if found.phase == phases.PREPARE:  # the job's own log may not have it
         sys.stderr.write(f"sampan: {words[0]}: {found.cause}\n" + (f"hint: {found.hint}\n" if found.hint else ""))
     sys.stderr.flush()
     os._exit(found.code)
