@@ -24,8 +24,16 @@ fuse() {
     [ -e /etc/mtab ] || ln -s ../proc/self/mounts /etc/mtab  # fusermount3 reads it, and a minimal system may lack it
 }
 stage "fuse" fuse
+stage "packages: slurm" packages slurm slurmctld slurmd slurm-client munge busybox-static
 stage "user" make_user
 stage "sampan" product
+moto() { # an object store that checks signatures, for the tests of jobs
+    wanted="moto[s3] flask flask-cors"
+    [ "$(cat "$BASE/moto" 2>/dev/null)" != "$wanted" ] || return 0
+    [ -x "$BASE/venv-moto/bin/pip" ] || $PY -m venv "$BASE/venv-moto"
+    "$BASE/venv-moto/bin/pip" install -qq $wanted && echo "$wanted" >"$BASE/moto"
+}
+stage "object store" moto
 
 CHECKS="$BASE/venv-checks"
 checks() {
@@ -57,11 +65,24 @@ copy() {
 }
 stage "copy of the tree" copy
 
+# A Slurm of four nodes needs root; without it, or without its packages, what needs it is left out.
+SLURM=""
+slurm() {
+    [ "$(id -u)" = 0 ] && command -v slurmctld >/dev/null || { say "no Slurm: it is started by root, and needs Debian's slurmctld, slurmd and munge"; return 0; }
+    sh "$ROOT/tests/peers/slurm.sh" start "$BASE/slurm" "$SETUP_USER" 9>&- || say "Slurm does not start here: what needs it is left out"
+}
+stage "slurm" slurm
+if [ -e "$BASE/slurm/slurm.conf" ]; then
+    SLURM="SAMPAN_TEST_SLURM=$BASE/slurm"
+    trap 'sh "$ROOT/tests/peers/slurm.sh" stop "$BASE/slurm"' EXIT
+    trap 'exit 130' INT TERM HUP
+fi
+
 WORK="$BASE/work"
 rm -rf "$WORK"
 mkdir -p "$WORK" "$BASE/images"
 [ "$(id -u)" != 0 ] || chown "$SETUP_USER:" "$WORK" "$BASE/images"
-export SAMPAN_SETUP_ENV="TMPDIR=$WORK SAMPAN_TEST_IMAGES=$BASE/images SAMPAN_TEST_BASE=$BASE PYTHONDONTWRITEBYTECODE=1 ${SAMPAN_TEST_ENV:-}"
+export SAMPAN_SETUP_ENV="TMPDIR=$WORK SAMPAN_TEST_IMAGES=$BASE/images SAMPAN_TEST_BASE=$BASE $SLURM PYTHONDONTWRITEBYTECODE=1 ${SAMPAN_TEST_ENV:-}"
 KEEP_GOING=1
 
 # run NAME COMMAND...: one part of the tests; a failure is remembered, the rest still runs.

@@ -12,6 +12,7 @@ from hypothesis import settings
 pytest_plugins = [
     "tests.peers.docker_registry",
     "tests.peers.faulty",
+    "tests.peers.object_store",
     "tests.peers.podman",
     "tests.peers.proxy",
     "tests.peers.recorded",

@@ -39,7 +39,7 @@ class Submission:
 
 @dataclass(frozen=True)
 class Bounds:
-    """What one job can get at most; 0: not known, or no bound."""
+    """What one job can get at most; 0: not known, or no bound (GPUs: -1 for not known)."""
 
     cpus: int = 0
     memory: int = 0

@@ -61,7 +61,7 @@ class Slurm(Backend):
         """One `sbatch` for every thousand jobs of equal limits."""
         paths = [os.path.abspath(path) for path in jobs]
         words = (*self._options, *checked(submission.options))
-        found = read_all(paths, Bounds(gpus=-1), self.name)
+        found = read_all(paths, self._known_bounds(), self.name)
         groups: dict[Limits, list[str]] = {}
         for path, job in zip(paths, found):
             groups.setdefault(job.limits, []).append(path)
@@ -179,24 +179,19 @@ class Slurm(Backend):
             if row is not None and row.state in WAITS:
                 found[id] = waiting[row.reason]
                 continue
-            state = directories.state_of(path) if row is None or row.state not in RUNS else self._running(path)
-            if state.has_ended and state.word != "lost":
-                found[id] = state
+            ended = directories.status_of(path)
+            if ended is not None:
+                found[id] = ended.as_state
             elif row is not None and row.state in RUNS:
-                found[id] = State("running", phase=state.phase)
+                found[id] = State("running")
             else:
                 gone[id] = (path, row)
         found.update(self._left(gone))
         return found
 
-    def _running(self, path: str) -> State:
-        """Only its status is looked at: Slurm says that it runs."""
-        ended = directories.status_of(path)
-        return ended.as_state if ended is not None else State("running")
-
     def _unanswered(self, path: str, error: SampanError) -> State:
-        state = directories.state_of(path)
-        return state if state.has_ended and state.word != "lost" else State("unknown", error.sentence)
+        ended = directories.status_of(path)
+        return ended.as_state if ended is not None else State("unknown", error.sentence)
 
     def _left(self, gone: Mapping[str, tuple[str, Row | None]]) -> dict[str, State]:
         """Jobs that have left the queue and have no status."""
@@ -250,6 +245,13 @@ class Slurm(Backend):
             except HostError as error:
                 if "invalid job id" not in error.sentence.lower() and "already completing" not in error.sentence.lower():
                     raise
+
+    def _known_bounds(self) -> Bounds:
+        """What sbatch itself may take and never start (it cuts numbers to 16 bits); nothing where it cannot be asked."""
+        try:
+            return self.bounds()
+        except (HostError, Unreachable):
+            return Bounds(gpus=-1)
 
     def bounds(self) -> Bounds:
         """The largest node, and the longest time of a partition."""

@@ -180,9 +180,11 @@ def phase_now(path: str) -> str:
 
 
 def request_cancel(path: str) -> None:
-    """Ask for the end of a job, wherever it is. Raises `HostError`."""
+    """Ask for the end of a job, wherever it is; one whose directory is gone has none. Raises `HostError`."""
     try:
         os.close(os.open(f"{path}/cancel", os.O_WRONLY | os.O_CREAT, 0o600))
+    except FileNotFoundError:
+        return
     except OSError as error:
         raise refused(f"cannot cancel the job {path}", error) from error
 

@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from sampan.container import limits, stay
 from sampan.container.mounts import Bind
 from sampan.errors import HostError, SampanError
 from sampan.host import memory
@@ -56,16 +57,22 @@ class Place:
     environment: Mapping[bytes, bytes]
 
 
+def grace_of(job: Job) -> float:
+    """Seconds between the signal that asks the payload to end and the one that ends it."""
+    text = job.request.stop_timeout
+    return limits.parse_seconds(text, "stop_timeout") if text is not None else stay.STOP_SECONDS
+
+
 def request_of(job: Job) -> Request:
     """What is asked of the container: the job's request, and what every job adds."""
-    request, limits = job.request, job.limits
+    request, bounds = job.request, job.limits
     added: dict[str, object] = {"no_health": True}
     if request.workdir is None:
         added["workdir"] = job.directory
-    if limits.time and request.timeout is None:
-        added["timeout"] = f"{limits.time:.3f}"
-    if limits.memory and request.memory is None:
-        added.update(memory=str(limits.memory), limit_mode="advisory")
+    if bounds.time and request.timeout is None:
+        added["timeout"] = f"{bounds.time:.3f}"
+    if bounds.memory and request.memory is None:
+        added.update(memory=str(bounds.memory), limit_mode="advisory")
     return request.but(**added)
 
 
@@ -178,7 +185,7 @@ def _wait(pid: int, place: Place, beat: Beat) -> Ended:
     peak = used.ru_maxrss if used.ru_maxrss > resource.getrusage(resource.RUSAGE_SELF).ru_maxrss else 0
     return Ended(
         exit, number if isinstance(number, int) else None, str(said.get("started") or begun), str(said.get("finished") or now()),
-        used.ru_utime + used.ru_stime, peak * 1024, failure,
+        round(used.ru_utime + used.ru_stime, 3), peak * 1024, failure,
     )  # fmt: skip
 
 

@@ -23,14 +23,16 @@ if TYPE_CHECKING:
 
 LOOK_SECONDS = 0.5
 MEMORY_SECONDS = 1.0
-ASKED_GRACE, ENDED_GRACE = 10.0, 3.0
+# Whoever ends a worker waits a few seconds only.
+ENDED_GRACE = 3.0
 
 
 class Beat:
     """One job as the pulse sees it. The payload is the watcher's pid while it runs."""
 
-    def __init__(self, path: str, every: float) -> None:
+    def __init__(self, path: str, every: float, grace: float) -> None:
         self._path = path
+        self._grace = grace
         self._every = every
         self._next = time.monotonic() + every
         self._lock = threading.Lock()
@@ -59,11 +61,11 @@ class Beat:
         with self._lock:
             self._pid, self._record = 0, None
 
-    def cancel(self, cause: str, grace: float = ASKED_GRACE) -> None:
-        """End the job: SIGTERM to the payload, everything after `grace` seconds."""
+    def cancel(self, cause: str, grace: float | None = None) -> None:
+        """End the job: SIGTERM to the payload, everything after `grace` seconds (default: what the job was made with)."""
         if directories.is_cancelled(self._path):
             cause = "it was cancelled"
-        self._stop(Failed(CANCELLED, cause, phase=self.phase), grace)
+        self._stop(Failed(CANCELLED, cause, phase=self.phase), self._grace if grace is None else min(grace, self._grace))
 
     def _stop(self, why: Failed, grace: float) -> None:
         if self.end is None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sampan.container import request as requests
+from sampan.container.limits import parse_seconds
 from sampan.errors import SampanError, UsageError, printable
 from sampan.jobs import uris
 from sampan.oci.digest import Digest
@@ -267,5 +268,7 @@ def _check_request(request: Request) -> None:
     for name in ("tty", "scratch", "subids"):
         if getattr(request, name):
             raise UsageError(f"a job cannot have {name} in its request: nobody sits before it, and nothing of it is kept")
+    if request.stop_timeout is not None:
+        parse_seconds(request.stop_timeout, "stop_timeout")
     if request.volumes_from:
         raise UsageError("a job cannot take the mounts of another container", "name the volumes themselves")

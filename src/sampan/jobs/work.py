@@ -96,7 +96,7 @@ class Course:
         self._job = job
         self._node, self._environment = node
         self.journal = Journal(path)
-        self.beat = Beat(path, job.heartbeat)
+        self.beat = Beat(path, job.heartbeat, payload.grace_of(job))
         self._session = session.telling(self.journal)
         self._status = Status("failed", phases.DEFECT)
 
