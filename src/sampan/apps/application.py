@@ -17,17 +17,17 @@ STRING, FILE, FLAG, NUMBER, COMMAND = "String", "File", "Flag", "Number", "Comma
 """The types of inputs; `Command` is an extension: a sub-command, or one of several."""
 
 
-class _Slotted:
+class Slotted:
     """Fields by keyword; every one has to be given."""
 
-    __slots__ = ()
+    __slots__: tuple[str, ...] = ()
 
     def __init__(self, **fields: object) -> None:
         for name in self.__slots__:
             setattr(self, name, fields[name])
 
 
-class Input(_Slotted):
+class Input(Slotted):
     """One input. Texts that were not given are empty, bounds `None`; `requires` and `disables` hold ids."""
 
     __slots__ = (
@@ -43,7 +43,7 @@ class Input(_Slotted):
     list: bool
     separator: str
     value_key: str
-    flag: str
+    flag: str | None
     flag_separator: str
     default: object
     choices: tuple[str | int | float, ...]
@@ -70,7 +70,7 @@ class Input(_Slotted):
     media_types: tuple[str, ...]
 
 
-class Output(_Slotted):
+class Output(Slotted):
     """A file or several that the program makes; with `template` a file that is written before it starts."""
 
     __slots__ = (
@@ -88,14 +88,14 @@ class Output(_Slotted):
     stripped: tuple[str, ...]
     optional: bool
     list: bool
-    flag: str
+    flag: str | None
     flag_separator: str
     absolute: bool
     template: tuple[str, ...]
     """The lines of the file."""
 
 
-class Group(_Slotted):
+class Group(Slotted):
     """Inputs that belong together."""
 
     __slots__ = ("all_or_none", "description", "exclusive", "id", "members", "name", "one_required")
@@ -108,7 +108,7 @@ class Group(_Slotted):
     all_or_none: bool
 
 
-class Container(_Slotted):
+class Container(Slotted):
     """The image that an application runs in. `kind` is docker, singularity or rootfs; the last has only `url`."""
 
     __slots__ = ("entrypoint", "hash", "image", "index", "kind", "options", "url", "workdir")
@@ -122,7 +122,7 @@ class Container(_Slotted):
     entrypoint: bool
 
 
-class Resources(_Slotted):
+class Resources(Slotted):
     """What a job of it should be given: cores, memory and disk in GB, nodes, seconds."""
 
     __slots__ = ("cpu_cores", "disk_space", "nodes", "ram", "walltime")
@@ -133,7 +133,7 @@ class Resources(_Slotted):
     walltime: float | None
 
 
-class Test(_Slotted):
+class Test(Slotted):
     """A case of the descriptor: an invocation, the exit status and the files that must follow (id, MD5 or empty)."""
 
     __slots__ = ("exit_code", "files", "invocation", "name")
@@ -143,7 +143,7 @@ class Test(_Slotted):
     files: tuple[tuple[str, str], ...]
 
 
-class Vip(_Slotted):
+class Vip(Slotted):
     """What VIP puts into `custom`; executions and forms act on it."""
 
     __slots__ = ("directory_inputs", "dot", "integer_iterators", "overridden", "results_suffix")
@@ -158,7 +158,7 @@ class Vip(_Slotted):
     results_suffix: str | None
 
 
-class Stream(_Slotted):
+class Stream(Slotted):
     """Standard output or error as an output file (niwrap)."""
 
     __slots__ = ("description", "id", "name", "stream")
@@ -168,7 +168,7 @@ class Stream(_Slotted):
     stream: str
 
 
-class Subcommand(_Slotted):
+class Subcommand(Slotted):
     """A command line inside of another one, with inputs and outputs of its own (niwrap)."""
 
     __slots__ = ("command_line", "id", "inputs", "name", "outputs")
@@ -179,7 +179,7 @@ class Subcommand(_Slotted):
     outputs: tuple[Output, ...]
 
 
-class Application(_Slotted):
+class Application(Slotted):
     """One descriptor. `origin` is where it came from, `data` its bytes."""
 
     __slots__ = (

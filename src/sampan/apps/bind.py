@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from sampan.apps.application import Application, Input, Subcommand, Value
 
+_INFINITY = float("inf")
 TRUE, FALSE = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
 KINDS = {
     STRING: "a text",
@@ -113,7 +114,7 @@ def bind(application: Application, values: Mapping[str, object]) -> Invocation:
     problems: list[Problem] = []
     found = _typed(application.inputs, values, problems, "")
     given = set(found)
-    for hidden, source in application.vip.overridden.items():
+    for hidden in application.vip.overridden:
         found.pop(hidden, None)
         given.discard(hidden)
     found = _with_defaults(application, found, given)
@@ -217,7 +218,7 @@ def _wrong(one: Input, value: object) -> str:
         return "must not be empty" if one.type == FILE and not value else ""
     if one.type == FLAG:
         return "" if isinstance(value, bool) else f"must be true or false, not {shown(value)}"
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value or value in (float("inf"), float("-inf")):
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not -_INFINITY < value < _INFINITY:
         return f"must be {'a whole number' if one.integer else 'a number'}, not {shown(value)}"
     if one.integer and value != int(value):
         return f"must be a whole number, not {value}"
@@ -260,12 +261,17 @@ def _command(one: Input, value: object, problems: list[Problem], place: str) -> 
 def default_of(one: Input) -> Value | None:
     """The default of an input as a bound value; nothing if it has none, or one that does not fit."""
     problems: list[Problem] = []
-    found = None if one.default is None else _value(one, one.default, problems, one.id)
+    found = None if one.default is None else _value(one, _as_list(one, one.default), problems, one.id)
     return None if problems else found
 
 
-def faults(one: Input, value: object) -> list[str]:
-    """What is wrong with a value for an input by itself."""
+def _as_list(one: Input, default: object) -> object:
+    """A default; for a list descriptors also give its only element."""
+    return [default] if one.list and not isinstance(default, list) else default
+
+
+def faults(one: Input) -> list[str]:
+    """What is wrong with the default of an input."""
     problems: list[Problem] = []
-    _value(one, value, problems, "")
+    _value(one, _as_list(one, one.default), problems, "")
     return [problem.what for problem in problems]

@@ -1,7 +1,7 @@
 """JSON that people write: descriptors and invocations. On the path of `app launch`.
 
 Read by the scanner in C that `json` itself uses, because `import json` costs more than a whole launch may. A key that stands
-twice in one object is refused: two programs would take different values from it. Where the text is no JSON, `json` is
+twice in one object with two values is refused: two programs would take different ones from it. Where the text is no JSON, `json` is
 imported after all, for the line and the column.
 """
 
@@ -41,9 +41,10 @@ class _Scanner:
     def object_pairs_hook(pairs: list[tuple[str, object]]) -> dict[str, object]:
         found = dict(pairs)
         if len(found) != len(pairs):
-            seen: set[str] = set()
-            twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-            raise _Refused(f"the key {printable(twice[:60])!r} stands twice in one object")
+            # Real descriptors say the same thing twice; saying two things is what nobody could mean.
+            for key, value in pairs:
+                if found[key] != value:
+                    raise _Refused(f"the key {printable(key[:60])!r} stands twice in one object, with different values")
         return found
 
     @staticmethod

@@ -174,10 +174,9 @@ class _Parser:
             return True
         return False
 
-    def _truth(self, value: object) -> bool:
-        if isinstance(value, bool):
-            return value
-        raise self._error(f"{printable(str(value))!r} is neither true nor false")
+    @staticmethod
+    def _truth(value: object) -> bool:
+        return bool(value)  # as for Python: a text that is not empty, a number that is not 0
 
     def _compare(self, left: object, sign: str, right: object) -> bool:
         if isinstance(left, bool) != isinstance(right, bool):
@@ -188,7 +187,15 @@ class _Parser:
                 raise self._error(f"a number and a text are compared by {sign}")
             return sign == "!="
         order = (left > right) - (left < right)  # type: ignore[operator]
-        return {"==": order == 0, "!=": order != 0, "<": order < 0, ">": order > 0, "<=": order <= 0, ">=": order >= 0}[sign]
+        outcomes: dict[str, bool] = {
+            "==": order == 0,
+            "!=": order != 0,
+            "<": order < 0,
+            ">": order > 0,
+            "<=": order <= 0,
+            ">=": order >= 0,
+        }
+        return outcomes[sign]
 
     def _error(self, what: str) -> BadExpression:
         return BadExpression(f"the condition {printable(self.text)}: {what}")

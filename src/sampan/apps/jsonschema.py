@@ -83,7 +83,7 @@ def _kinds(kind: object) -> str:
 def shown(value: object) -> str:
     """A value for a sentence, as JSON writes it, cut where it is long."""
     if isinstance(value, bool) or value is None:
-        text = {True: "true", False: "false", None: "null"}[value]  # type: ignore[index]
+        text = {True: "true", False: "false", None: "null"}[value]
     elif isinstance(value, str):
         text = f'"{printable(value)}"'
     elif isinstance(value, dict):

@@ -61,11 +61,14 @@ class Filled:
 class Scope:
     """The inputs, outputs and values of one command line; a sub-command has its own."""
 
-    def __init__(self, inputs: Sequence[Input], outputs: Sequence[Output], values: Mapping[str, Value], found: Mapping[str, str]):
+    def __init__(
+        self, inputs: Sequence[Input], outputs: Sequence[Output], values: Mapping[str, Value], found: Mapping[str, str]
+    ) -> None:
         self.values = values
         self.paths = found
         self.owners: dict[str, list[Input | Output]] = {}
-        for one in (*inputs, *outputs):
+        every: list[Input | Output] = [*inputs, *outputs]
+        for one in every:
             if one.value_key:
                 self.owners.setdefault(one.value_key, []).append(one)
 
@@ -173,7 +176,7 @@ def _expanded(text: str, scope: Scope, filled: list[Filled]) -> str:
 
 def _piece(owner: Input | Output, scope: Scope, filled: list[Filled]) -> str | None:
     """What stands for one input or output: flag, separator and hole; nothing where it has no value."""
-    flag = owner.flag + owner.flag_separator if owner.flag else ""
+    flag = "" if owner.flag is None else owner.flag + owner.flag_separator
     if isinstance(owner, Output):
         if owner.id not in scope.paths:
             return None
@@ -183,7 +186,7 @@ def _piece(owner: Input | Output, scope: Scope, filled: list[Filled]) -> str | N
     if value is None or value is False or value == ():
         return None
     if owner.type == FLAG:
-        return owner.flag
+        return owner.flag or ""
     several = value if isinstance(value, tuple) else (value,)
     if owner.type == COMMAND:
         commands = {one.id: one for one in owner.commands}

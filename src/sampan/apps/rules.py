@@ -42,12 +42,15 @@ def check(application: Application, found: dict[str, object]) -> list[Problem]:
 
 def _ids(application: Application) -> Iterator[Problem]:
     seen: dict[str, str] = {}
-    for kind, listed in (("inputs", application.inputs), ("output-files", application.outputs), ("groups", application.groups)):
-        for number, one in enumerate(listed):
-            here = f"{kind}[{number}] ({one.id})"
-            if one.id in seen:
-                yield Problem(here, f"has the id of {seen[one.id]}")
-            seen.setdefault(one.id, here)
+    inputs, outputs, groups = (
+        [one.id for one in listed] for listed in (application.inputs, application.outputs, application.groups)
+    )
+    for kind, ids in (("inputs", inputs), ("output-files", outputs), ("groups", groups)):
+        for number, id in enumerate(ids):
+            here = f"{kind}[{number}] ({id})"
+            if id in seen:
+                yield Problem(here, f"has the id of {seen[id]}")
+            seen.setdefault(id, here)
 
 
 def _keys(application: Application, *, extended: bool) -> Iterator[Problem]:
@@ -78,7 +81,7 @@ def _keys(application: Application, *, extended: bool) -> Iterator[Problem]:
 
 
 def _input(one: Input, here: str) -> Iterator[Problem]:
-    if one.type == FLAG and not one.flag:
+    if one.type == FLAG and one.flag is None:
         yield Problem(here, "is a flag and needs a command-line-flag")
     if one.type == FLAG and not one.optional:
         yield Problem(here, "is a flag and must be optional")
@@ -96,7 +99,7 @@ def _input(one: Input, here: str) -> Iterator[Problem]:
         yield Problem(here, f"asks for at least {least} and at most {most} entries")
     yield from _choices(one, here)
     if one.default is not None:
-        yield from (Problem(f"{here}.default-value", what) for what in faults(one, one.default))
+        yield from (Problem(f"{here}.default-value", what) for what in faults(one))
     for command in one.commands:
         for number, each in enumerate(command.inputs):
             yield from _input(each, f"{here}.type ({command.id}).inputs[{number}] ({each.id})")
@@ -204,7 +207,7 @@ def _custom(application: Application) -> Iterator[Problem]:
     }  # fmt: skip
     for key, ids in listed.items():
         # VIP also lists inputs of its own there, as the directory of the results.
-        unknown = [id for id in ids if id not in known and id not in ("results-directory",)]
+        unknown = [id for id in ids if id not in known and id != "results-directory"]
         if key in ("vip:overriddenInputs", "vip:intIteratorInputs", "vip:directoryInputs"):
             yield from (Problem(f"custom.{key}", f"names the input {shown(id)}, which there is not") for id in unknown)
     for id in vip.directory_inputs:
@@ -220,15 +223,15 @@ def _command_line(application: Application) -> Iterator[Problem]:
         return
     parts: list[str] = []
     ids: list[str] = []
-    owners = {one.value_key: one for one in (*application.outputs, *application.inputs) if one.value_key}
+    every: list[Input | Output] = [*application.outputs, *application.inputs]
+    owners = {one.value_key: one for one in every if one.value_key}
     for text, key in template.cut(application.command_line, owners):
         parts.append(text)
         if not key:
             continue
         one = owners[key]
-        parts.append(
-            one.flag if getattr(one, "type", "") == FLAG else one.flag + (one.flag_separator if one.flag else "") + shell.HOLE
-        )
+        flag = one.flag or ""
+        parts.append(flag if getattr(one, "type", "") == FLAG else flag + (one.flag_separator if flag else "") + shell.HOLE)
         ids += [one.id] if shell.HOLE in parts[-1] else []
     try:
         reading = shell.read("".join(parts))

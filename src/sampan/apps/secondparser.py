@@ -37,7 +37,23 @@ FIRST = {
 """Program -> letters of its options that take a value; the first argument is a program (also that of -e and --expression)."""
 ALL = frozenset(["eval", "watch", "ssh", "parallel", "alias", "let", "make", "rsh", "at", "ksh93-eval"])
 """Every argument is, or becomes, a program."""
-DECLARING = frozenset(["export", "readonly", "local", "declare", "typeset", "unset", "read", "printf", "test", "[", "mapfile", "readarray", "getopts"])
+DECLARING = frozenset(
+    [
+        "export",
+        "readonly",
+        "local",
+        "declare",
+        "typeset",
+        "unset",
+        "read",
+        "printf",
+        "test",
+        "[",
+        "mapfile",
+        "readarray",
+        "getopts",
+    ]
+)
 """Builtins for which a word that begins with a value may name a variable, with an index that is evaluated."""
 _CODE = "a program for another interpreter, in which no quoting protects it"
 _FLOW = "a command line that hands values on to another interpreter"

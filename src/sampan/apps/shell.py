@@ -26,7 +26,33 @@ UNQUOTED, SINGLE, DOUBLE, RAW = "unquoted", "single quotes", "double quotes", "r
 ANY, LINE, SAFE, WORD, NUMBER, NEVER = range(6)
 
 RESERVED = frozenset(
-    ["if", "then", "else", "elif", "fi", "do", "done", "case", "esac", "while", "until", "for", "in", "function", "select", "time", "{", "}", "!", "[[", "]]", "coproc", "foreach", "end", "repeat"]
+    [
+        "if",
+        "then",
+        "else",
+        "elif",
+        "fi",
+        "do",
+        "done",
+        "case",
+        "esac",
+        "while",
+        "until",
+        "for",
+        "in",
+        "function",
+        "select",
+        "time",
+        "{",
+        "}",
+        "!",
+        "[[",
+        "]]",
+        "coproc",
+        "foreach",
+        "end",
+        "repeat",
+    ]
 )
 NAME = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")
 EVALUATING = frozenset(("-eq", "-ne", "-lt", "-le", "-gt", "-ge", "-v", "-R"))

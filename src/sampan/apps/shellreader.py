@@ -142,11 +142,15 @@ class Reader:
             for one in (three, two, two[0])
             if one in ("<<<", "<<-", "&>>", "<<", ">>", ">&", "<&", ">|", "<>", "&>", "<", ">")
         )
-        word = self.context.word
-        if word is not None and not word.quoted and word.text.replace(HOLE, "").isdigit() | (word.text.strip(HOLE) == ""):
-            if word.spots:
+        current = self.context.word
+        if (
+            current is not None
+            and not current.quoted
+            and current.text.replace(HOLE, "").isdigit() | (current.text.strip(HOLE) == "")
+        ):
+            if current.spots:
                 # A bare number in front of `>` is a descriptor; quotes make it a word.
-                for spot in word.spots:
+                for spot in current.spots:
                     spot.forced = True
             elif two[0] != "&":
                 self.context.word = None

@@ -95,7 +95,7 @@ def _bare(one: Input, output: Output) -> Input:
     from sampan.apps.application import Input
 
     fields = {name: getattr(one, name) for name in Input.__slots__}
-    fields["flag"] = ""
+    fields["flag"] = None
     del output
     return Input(**fields)
 

@@ -50,7 +50,11 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "prune": ("sampan.cli.prune", "remove all containers that do not run"),
         "wrap": ("sampan.cli.wrap", "make an executable file that runs a program in an image"),
     },
-    "applications and jobs": {
+    "applications": {
+        "app": (
+            "sampan.cli.app",
+            "Boutiques applications: launch, simulate, show, example, validate, test, list, add, import, rm",
+        ),
         "job": (
             "sampan.cli.job",
             "launch applications as many jobs: submit, list, show, logs, wait, cancel, retry, fetch, clean",
