@@ -52,6 +52,13 @@ pyz() {
     PYTHONDONTWRITEBYTECODE=1 "$BASE/venv-build/bin/python" "$ROOT/scripts/build_pyz.py" "$BASE/sampan.pyz" "$BASE"/venv-client-*/bin/python >&2
     cp "$BASE/product" "$BASE/pyz"
 }
+rocrate() { # the validator that the makers of RO-Crate keep
+    [ -x "$BASE/venv-rocrate/bin/pip" ] || $PY -m venv "$BASE/venv-rocrate"
+    [ "$(cat "$BASE/rocrate" 2>/dev/null)" = "roc-validator 0.13" ] || {
+        "$BASE/venv-rocrate/bin/pip" install -qq 'roc-validator>=0.13,<0.14' && echo "roc-validator 0.13" >"$BASE/rocrate"
+    }
+}
+stage "validator of crates" rocrate
 stage "other interpreters" sh "$ROOT/scripts/interpreters.sh" "$BASE" "$PY"
 stage "sampan.pyz" pyz
 

@@ -23,7 +23,7 @@ def until(condition, seconds: float = 20.0):
 
 def test_from_a_descriptor_to_results(lab):
     lab.texts(1, 2, 3)
-    done = lab.good("job", "submit", lab.descriptor(), "--set", "word=cat", "--over", "text=t*.txt", "--wait", "--name", "cats")
+    done = lab.good("job", "submit", "--over", "text=t*.txt", "--wait", "--name", "cats", lab.descriptor(), "--word", "cat")
     assert "sampan: 3 jobs: one for each text" in done.err
     id, _, sentence = done.text.strip().partition(": ")
     assert sentence == "all 3 finished"
@@ -40,7 +40,7 @@ def test_from_a_descriptor_to_results(lab):
 
 def test_a_single_job_has_no_folder_of_its_own(lab):
     lab.texts(2)
-    assert lab.good("job", "submit", lab.descriptor(), "--set", "word=cat", "--set", "text=t1.txt", "--wait").text.endswith(
+    assert lab.good("job", "submit", "--wait", lab.descriptor(), "--word", "cat", "--text", "t1.txt").text.endswith(
         ": finished\n"
     )
     lab.good("job", "fetch", "last", "results")
@@ -53,34 +53,36 @@ def test_a_single_job_has_no_folder_of_its_own(lab):
     [
         (["--over", "text=t*.txt", "--over", "word=cat,dog"], "2 x 2 = 4 jobs: text, each with each of word"),
         (["--over", "text=t*.txt", "--over", "word=cat,dog", "--dot", "text,word"], "2 jobs: one for each text with word"),
-        (["--set", "text=t1.txt", "--set", "word=cat"], "1 job"),
+        ([], "1 job"),
     ],
 )
 def test_jobs_are_counted_before_anything_starts(lab, words, said):
     lab.texts(1, 2)
-    done = lab.good("job", "submit", lab.descriptor(), *words, "--dry-run")
+    done = lab.good(
+        "job", "submit", *words, "--dry-run", lab.descriptor(), *([] if words else ["--text", "t1.txt", "--word", "cat"])
+    )
     assert f"sampan: {said}\n" in done.err
     assert done.text == "grep -c cat t1.txt > t1.txt.count\n"
     assert lab.good("job", "list", "--ids").text == ""
 
 
 @pytest.mark.parametrize(
-    "words, said",
+    "options, inputs, said",
     [
-        (["--over", "text=t*.txt", "--over", "word=a,b,c", "--dot", "text,word"], "but text has 2, word has 3"),
-        (["--over", "text=*.nii", "--set", "word=a"], "no file matches *.nii"),
-        (["--over", "txt=t*.txt"], "does not name an input of count"),
-        (["--set", "text=t1.txt", "--set", "wrd=a"], "count has no input wrd"),
-        (["--over", "text=t1.txt,gone.txt", "--set", "word=a"], "the input text of job 2 (text=gone.txt) is missing: "),
-        (["--over", "text=t*.txt"], "word"),
-        (["--set", "word"], "write NAME=VALUE"),
-        (["-i", "gone.json"], "cannot read the invocation gone.json"),
-        (["--back-end", "slrm"], "did you mean slurm?"),
+        (["--over", "text=t*.txt", "--over", "word=a,b,c", "--dot", "text,word"], [], "but text has 2, word has 3"),
+        (["--over", "text=*.nii"], ["--word", "a"], "no file matches *.nii"),
+        (["--over", "txt=t*.txt"], [], "does not name an input of count"),
+        ([], ["--text", "t1.txt", "--wrd", "a"], "did you mean --word?"),
+        (["--over", "text=t1.txt,gone.txt"], ["--word", "a"], "the input text of job 2 (text=gone.txt) is missing: "),
+        (["--over", "text=t*.txt"], [], "word: "),
+        ([], ["gone.json"], "gone.json"),
+        (["--back-end", "slrm"], [], "did you mean slurm?"),
+        (["--memory", "much"], ["--text", "t1.txt", "--word", "a"], "much"),
     ],
 )
-def test_what_cannot_be_launched_is_said_before_there_is_a_job(lab, words, said):
+def test_what_cannot_be_launched_is_said_before_there_is_a_job(lab, options, inputs, said):
     lab.texts(1, 2)
-    done = lab("job", "submit", lab.descriptor(), *words)
+    done = lab("job", "submit", *options, lab.descriptor(), *inputs)
     assert done.status == 125
     assert said in done.err
     assert lab.good("job", "list", "--ids").text == ""
@@ -106,7 +108,7 @@ def test_lists_in_an_invocation_make_jobs_as_vip_has_it(lab):
     )
     values = {"text": ["t1.txt", "t2.txt"], "word": ["cat", "dog"], "scan": "data", "seed": 2}
     (lab.place / "values.json").write_text(json.dumps(values))
-    done = lab.good("job", "submit", app, "-i", "values.json", "--wait")
+    done = lab.good("job", "submit", "--wait", app, "values.json")
     assert "sampan: 2 x 3 x 2 = 12 jobs: text with word, each with each of scan, each with each of seed\n" in done.err
     found = [job["values"] for job in lab.show("last")["job_list"]]
     assert found[0] == {"text": "t1.txt", "word": "cat", "scan": "data/s1.nii", "seed": 0}
@@ -120,7 +122,7 @@ def test_a_failed_job_says_why_and_is_tried_again_in_its_place(lab):
     lab.texts(1, 2)
     (lab.place / "t3.txt").write_text("a dog\n")
     app = lab.descriptor(command_line="grep -c [WORD] [TEXT] > [LINES] || { echo 'looked for it' >&2; exit 1; }")
-    done = lab("job", "submit", app, "--set", "word=cat", "--over", "text=t*.txt", "--wait")
+    done = lab("job", "submit", "--over", "text=t*.txt", "--wait", app, "--word", "cat")
     assert done.status == 1
     assert done.text.endswith(": 2 of 3 finished, 1 failed\n")
     block = done.err[done.err.rindex("job 3 (text=t3.txt)") :]
@@ -155,7 +157,7 @@ def test_a_failed_job_says_why_and_is_tried_again_in_its_place(lab):
 )
 def test_causes_of_failures(lab, command, options, phase, cause):
     app = lab.program(f"{command}; : [OUT]" if phase == "stage-out" else command)
-    done = lab("job", "submit", app, *options, "--wait")
+    done = lab("job", "submit", *options, "--wait", app)
     assert done.status == 1
     (attempt,) = lab.attempts("last", 1)
     assert (attempt["state"], attempt["phase"]) == ("failed", phase)
@@ -167,8 +169,8 @@ def test_an_input_that_vanishes_is_named_and_may_come_back(lab):
     lab.texts(1)
     block = lab.program("sleep 0.7")
     app = lab.descriptor()
-    lab.submit(block, "--over", f"n=1..{2 * os.cpu_count()}")
-    id = lab.submit(app, "--set", "word=cat", "--set", "text=t1.txt")
+    lab.submit("--over", f"n=1..{2 * os.cpu_count()}", block)
+    id = lab.submit(app, "--word", "cat", "--text", "t1.txt")
     (lab.place / "t1.txt").rename(lab.place / "away")
     assert lab("job", "wait", id).status == 1
     (attempt,) = lab.attempts(id, 1)
@@ -193,7 +195,7 @@ def test_awkward_names_and_values_arrive_as_they_are(lab):
     (lab.place / "values.json").write_text(json.dumps({"text": names, "word": "$(cat) 'dog'"}))
     app = lab.descriptor(command_line="cat [TEXT] > content; grep -cF -e [WORD] content > [LINES]",
                          output_files=[{**COUNT["output-files"][0], "path-template": "lines"}])  # fmt: skip
-    lab.good("job", "submit", app, "-i", "values.json", "--wait")
+    lab.good("job", "submit", "--wait", app, "values.json")
     lab.good("job", "fetch", "last", "results")
     assert [(lab.place / f"results/{n}/lines").read_text() for n in range(1, len(names) + 1)] == ["1\n"] * len(names)
     assert not (lab.place / "x").exists()
@@ -201,7 +203,7 @@ def test_awkward_names_and_values_arrive_as_they_are(lab):
 
 def test_events_for_programs(lab):
     lab.texts(1, 2)
-    done = lab.good("job", "submit", lab.descriptor(), "--set", "word=cat", "--over", "text=t*.txt", "--wait", "--json")
+    done = lab.good("job", "submit", "--over", "text=t*.txt", "--wait", "--json", lab.descriptor(), "--word", "cat")
     events = [json.loads(line) for line in done.lines]
     assert {event["event"] for event in events} == {"job", "execution"}
     assert events[-1]["counts"] == {"finished": 2}
@@ -226,7 +228,7 @@ def processes_of(place: Path) -> list[str]:
 
 def test_cancel_leaves_nothing_and_the_cancelled_can_be_tried_again(lab):
     app = lab.program("test [N] = 1 -a -e /work/x && exit 0; sleep 98765")
-    id = lab.submit(app, "--over", "n=1..6", "--at-once", "2")
+    id = lab.submit("--over", "n=1..6", "--at-once", "2", app)
     until(lambda: lab.states(id).count("running") == 2)
     assert lab.good("job", "cancel", id, "6").text == f"{id}: 0 of 6 finished, 2 running, 3 queued, 1 cancelled\n".replace(
         "2 running, 3 queued, 1 cancelled", "1 cancelled, 2 running, 3 queued"
@@ -246,7 +248,7 @@ def test_cancel_leaves_nothing_and_the_cancelled_can_be_tried_again(lab):
 
 def test_a_runner_that_is_killed_loses_what_ran_and_the_rest_goes_on(lab):
     app = lab.program("test [N] -gt 2 || sleep 3; echo [N] > [OUT]")
-    id = lab.submit(app, "--over", "n=1..8", "--at-once", "2")
+    id = lab.submit("--over", "n=1..8", "--at-once", "2", app)
     until(lambda: lab.states(id).count("running") == 2)
     claim = json.loads((Path(lab.attempts(id, 1)[0]["directory"]) / "claim").read_text())
     os.kill(int(claim["pid"]), signal.SIGKILL)
@@ -262,7 +264,7 @@ def test_a_launch_that_is_killed_anywhere_is_carried_on_and_runs_each_job_once(l
     carried_on = 0
     for delay in (0.2, 0.28, 0.36, 0.44, 0.52, 0.6):
         before = set(lab.good("job", "list", "--ids").lines)
-        words = ("job", "submit", str(lab.place / app), "--over", "n=1..60")
+        words = ("job", "submit", "--over", "n=1..60", str(lab.place / app))
         process = lab.sampan.popen(*words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         time.sleep(delay)
         process.kill()
@@ -283,7 +285,7 @@ def test_a_launch_that_is_killed_anywhere_is_carried_on_and_runs_each_job_once(l
 
 def test_a_fetch_never_replaces_what_differs_and_goes_on_where_it_stopped(lab):
     lab.texts(1, 2)
-    lab.good("job", "submit", lab.descriptor(), "--set", "word=cat", "--over", "text=t*.txt", "--wait")
+    lab.good("job", "submit", "--over", "text=t*.txt", "--wait", lab.descriptor(), "--word", "cat")
     lab.good("job", "fetch", "last", "results")
     (lab.place / "results/1/t1.txt.count").write_text("mine\n")
     (lab.place / "results/2/t2.txt.count").unlink()
@@ -303,7 +305,7 @@ def test_a_fetch_never_replaces_what_differs_and_goes_on_where_it_stopped(lab):
 
 def test_a_full_disk_at_fetch_is_one_sentence_and_leaves_whole_files(lab):
     app = lab.program("head -c 300000 /dev/zero > [OUT]")
-    id = lab.good("job", "submit", app, "--over", "n=1..3", "--wait").text.partition(":")[0]
+    id = lab.good("job", "submit", "--over", "n=1..3", "--wait", app).text.partition(":")[0]
     script = (
         'mkdir small && mount -t tmpfs -o size=700k none small && "$@"; echo $?; ls -s small small/*; rm -rf small/*/out.txt.*'
     )

@@ -14,7 +14,7 @@ def crate(lab) -> Path:
     """The crate of three jobs, one of which fails, with its inputs in it."""
     lab.texts(1, 2)
     (lab.place / "t3.txt").write_text("a dog\n")
-    assert lab("job", "submit", lab.descriptor(), "--set", "word=cat", "--over", "text=t*.txt", "--wait").status == 1
+    assert lab("job", "submit", "--over", "text=t*.txt", "--wait", lab.descriptor(), "--word", "cat").status == 1
     done = lab("job", "fetch", "--crate", "--with-inputs", "--license", "https://spdx.org/licenses/CC0-1.0", "last", "crate")
     assert (done.status, "2 of 3 finished, 1 failed" in done.err) == (1, True)
     return lab.place / "crate"
@@ -77,7 +77,7 @@ def test_what_differs_is_said(lab, crate):
 
 def test_a_program_that_makes_something_else_each_time(lab):
     app = lab.program("date +%s%N > [OUT]")
-    lab.good("job", "submit", app, "--over", "n=1..2", "--wait")
+    lab.good("job", "submit", "--over", "n=1..2", "--wait", app)
     lab.good("job", "fetch", "--crate", "last", "crate")
     done = lab("rerun", "crate")
     assert done.status == 1

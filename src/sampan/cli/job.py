@@ -3,42 +3,48 @@
 from __future__ import annotations
 
 from sampan.cli import job_change, job_follow, job_show, job_submit
+from sampan.cli.app import APPLICATION, INPUTS, behind
+from sampan.cli.app import VALUES as VALUES_FILE
+from sampan.cli.job_options import EVENTS, LIMITS, RETRIES
+from sampan.cli.job_options import EXECUTION as OPTIONS
 from sampan.options.table import FLAG, VALUE, Argument, Command, Option
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from sampan.cli.context import Context
 
 EXECUTION = Argument("EXECUTION", "1", "an id, the beginning of one, a name, or `last`")
 JOBS = Argument("JOB", "*", "numbers of jobs, as 3 or 3-7 (default: all)")
 FORMAT = Option("--format", VALUE, "`table` or `json`", "FORMAT", ("table", "json"), "table")
-EVENTS = Option("--json", FLAG, "an event a line on standard output, for programs")
-LIMITS = job_submit.LIMITS
 _PARTIAL = "Exit status 0 if all jobs finished, 1 if some did not, 125 if sampan failed."
 
 SUBMIT = Command(
     "job submit",
     "launch an application as one job or many, and print the execution's id",
     (
-        *job_submit.VALUES,
-        *job_submit.OPTIONS,
+        VALUES_FILE,
+        *OPTIONS,
+        Option("--dry-run", FLAG, "say how many jobs there would be and show the first command, start nothing"),
         Option("--wait", FLAG, "until all jobs have ended, as `sampan job wait` does"),
+        RETRIES,
         EVENTS,
     ),
-    (Argument("APPLICATION", "1", "a Boutiques descriptor, or the name of an installed application"),),
+    (APPLICATION, INPUTS),
     description=(
-        "Each --over makes one job a value; several are crossed, and paired with --dot. In an invocation of -i, a list for an input that "
-        "takes none does the same. How many jobs there will be is said before anything starts. Values are checked for every job, input files have "
-        "to be there, and the image is pulled once, before the first job is made; all jobs run exactly this image. The jobs go on when this "
-        "command has ended. With --wait: " + _PARTIAL
+        "Each --over makes one job a value; several are crossed, and paired with --dot. In a file of values, a list for an input that "
+        "takes none does the same. How many jobs there will be is said before anything starts. Values are checked for every job, input "
+        "files have to be there, and the image is pulled once, before the first job is made; all jobs run exactly this image. The jobs go "
+        "on when this command has ended. With --wait: " + _PARTIAL
     ),
     examples=(
-        ("sampan job submit count.json --set word=cat --over 'file=data/*.txt'", "a job for each file, on this machine"),
+        ("sampan job submit --over 'text=data/*.txt' count.json --word cat", "a job for each file, on this machine"),
         (
-            "sampan job submit bet/1.0 --over t1=sub-*/t1.nii --over f=0.3,0.5 --back-end slurm",
+            "sampan job submit --back-end slurm --over 't1=sub-*/t1.nii' --over f=0.3,0.5 bet/1.0",
             "each file with each value, on the cluster",
         ),
-        (
-            "sampan job submit reg.json --over 'a=a/*' --over 'b=b/*' --dot a,b --dry-run",
-            "count pairs, show the first command, start nothing",
-        ),
+        ("sampan job submit --over 'a=a/*' --over 'b=b/*' --dot a,b --dry-run reg.json", "count pairs, show the first command"),
     ),
+    options_end=True,
 )
 LIST = Command(
     "job list",
@@ -73,7 +79,7 @@ LOGS = Command(
 WAIT = Command(
     "job wait",
     "follow the jobs of executions until all have ended",
-    (EVENTS, job_submit.RETRIES),
+    (EVENTS, RETRIES),
     (Argument("EXECUTION", "+", "ids, beginnings of ids, names, or `last`"),),
     description=(
         "A table on a terminal, lines elsewhere. Ctrl-C ends the waiting, the jobs go on. What an interrupted launch has not handed to the "
@@ -131,6 +137,12 @@ CLEAN = Command(
     (Argument("EXECUTION", "*", "ids, beginnings of ids or names"),),
     examples=(("sampan job clean last", "one"), ("sampan job clean --older 30d", "old ones")),
 )
+
+
+def inputs_of(verb: str, words: list[str], context: Context) -> tuple[Command, list[str]] | None:
+    """For completion: the inputs of the application that is submitted."""
+    return behind(SUBMIT, words, context) if verb == "submit" else None
+
 
 VERBS = {
     "submit": (SUBMIT, job_submit.submit),

@@ -33,9 +33,13 @@ def wait(parsed: Parsed, context: Context) -> int:
     """The sentence of each execution on standard output, unless events go there."""
     executions = launch.kept(context.session())
     found = [executions.find(word) for word in parsed.texts("execution")]
-    text = parsed.text("retries")
-    retries = 0 if text is None else parse_count(text, "--retries")
-    return max(follow(execution, context, events=parsed.flag("json"), retries=retries) for execution in found)
+    return max(follow(execution, context, events=parsed.flag("json"), retries=retries(parsed)) for execution in found)
+
+
+def retries(parsed: Parsed) -> int:
+    """The number of --retries, where a command has it."""
+    text = parsed.text("retries") if "retries" in parsed.values else None
+    return 0 if text is None else parse_count(text, "--retries")
 
 
 def follow(execution: Execution, context: Context, *, events: bool = False, retries: int = 0) -> int:

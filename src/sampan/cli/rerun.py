@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from sampan import __version__
 from sampan.cli import job_submit
 from sampan.cli.job_follow import PARTIAL, followed
+from sampan.cli.job_options import AT_ONCE, BACK_END, LIMITS
 from sampan.executions import launch, rerun
-from sampan.options.table import FLAG, LIST, VALUE, Argument, Command, Option
+from sampan.options.table import FLAG, Argument, Command, Option
 from sampan.terminal import output
 
 if TYPE_CHECKING:
@@ -20,10 +21,9 @@ COMMAND = Command(
     "rerun",
     "repeat the execution of a crate with the same image, values and files, and say what differs",
     (
-        Option("--back-end", VALUE, "what runs the jobs (default: as it was)", "local|slurm", ("local", "slurm")),
-        Option("--option", LIST, "an option for the batch system itself", "WORD"),
-        *job_submit.LIMITS,
-        Option("--at-once", VALUE, "run at most so many jobs at a time", "NUMBER"),
+        *BACK_END,
+        *LIMITS,
+        AT_ONCE,
         Option("--json", FLAG, "the differences as JSON"),
     ),
     (Argument("CRATE", "1", "a directory that `sampan job fetch --crate` made"),),
@@ -41,7 +41,7 @@ def main(parsed: Parsed, context: Context) -> int:
     place = str(parsed.values["crate"])
     earlier = rerun.read(place)
     wanted = rerun.wanted(earlier, os.path.abspath(place), job_submit.settings(parsed, earlier.execution.settings))
-    execution = job_submit.start(wanted, session, context)
+    execution = job_submit.start(wanted, context)
     if execution is None:
         return 0
     if earlier.sampan and earlier.sampan != __version__:

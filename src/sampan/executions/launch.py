@@ -13,12 +13,12 @@ import os
 import shutil
 import socket
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from sampan import batch
-from sampan.apps import bind, load
-from sampan.errors import SampanError, UsageError, printable
+from sampan.apps import bind, load, rootfs
+from sampan.errors import NameInUse, SampanError, UsageError, printable
 from sampan.executions import iterate, model, prepare, states
 from sampan.executions.directory import DirectoryExecutions
 from sampan.executions.iterate import Axis
@@ -86,6 +86,8 @@ def plan(wanted: Wanted, session: Session) -> Execution:
         wanted.origin,
         dict(wanted.digests),
     )
+    if application.container is not None and application.container.kind == "rootfs":
+        rootfs.ensure(application.container.url, session)
     found = run.image_for(_check(application, execution), session)
     return execution if wanted.image_digest else execution.with_image(found.reference, found.manifest)
 
@@ -157,11 +159,20 @@ def _job(execution: Execution, number: int) -> str:
     return f"job {number} ({printable(execution.label(number))})" if execution.size > 1 else "the job"
 
 
-def start(execution: Execution, application: Application, session: Session) -> None:
-    """Write the execution down and hand its jobs over. Raises `StoreError`, `NoSpace`, and what the back-end raises."""
+def start(execution: Execution, application: Application, session: Session) -> Execution:
+    """Write the execution down and hand its jobs over; it has another id if its own was taken meanwhile.
+
+    Raises `StoreError`, `NoSpace`, and what the back-end raises.
+    """
     executions = kept(session)
-    executions.add(execution, application.data)
+    while True:
+        try:
+            executions.add(execution, application.data)
+            break
+        except NameInUse:
+            execution = replace(execution, id=new_id())
     hand_over(executions, execution, session)
+    return execution
 
 
 def hand_over(executions: Executions, execution: Execution, session: Session) -> int:
@@ -209,8 +220,9 @@ def submit(places: Sequence[str], execution: Execution, session: Session) -> Non
 
 
 def new_id() -> str:
-    """An id that sorts by time and can be said: `20261125-050000-ab12`."""
-    return f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{os.urandom(2).hex()}"
+    """An id that sorts by time and can be said: the second, and its fraction in four digits, `20261125-050000-ab12`."""
+    seconds, fraction = divmod(time.time(), 1)
+    return f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime(seconds))}-{int(fraction * 65536):04x}"
 
 
 def _user() -> str:

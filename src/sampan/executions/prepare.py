@@ -1,6 +1,6 @@
 """From an application and the values of one job to what a back-end is handed: a job's specification. Pure.
 
-The payload's directory is `/work`. Its input files lie there by their own names, where those differ, so that a command line reads as
+The payload's directory is that of the descriptor, else `/work`. Its input files lie there by their own names, where those differ, so that a command line reads as
 its writer meant it; those that would collide, or whose neighbours are needed too, lie in a directory of their own.
 """
 
@@ -11,7 +11,7 @@ import posixpath
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sampan.apps import launch, outputs, render, written
+from sampan.apps import launch, render, written
 from sampan.errors import UsageError, printable
 from sampan.jobs import uris
 from sampan.jobs.spec import WORK, Input, Job, Limits, Output
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from sampan.apps.application import Application
     from sampan.apps.bind import Invocation
+    from sampan.apps.outputs import ExpectedOutput
     from sampan.executions.model import Settings
 
 GIGABYTE = 1_000_000_000
@@ -47,12 +48,18 @@ class Prepared:
     warnings: tuple[str, ...]
 
 
+def directory_of(application: Application) -> str:
+    """The payload's directory inside of the container."""
+    return (application.container.workdir if application.container is not None else "") or WORK
+
+
 def places(invocation: Invocation) -> tuple[Place, ...]:
     """Where each input file of an invocation lies in a job; a file that is given twice lies there once."""
+    home = directory_of(invocation.application)
     found: dict[str, Place] = {}
     files = render.input_files(invocation)
     named = invocation.moved({one.path: _name(one.path) for one in files})
-    taken = {_below(one.path).split("/")[0] for one in written.written_files(named, WORK)}
+    taken = {_below(one.path, home).split("/")[0] for one in written.written_files(named, home)}
     absolute = {one.path for one in files if _input_absolute(invocation, one.id)}
     for number, one in enumerate(files, 1):
         if one.path in found:
@@ -66,15 +73,15 @@ def places(invocation: Invocation) -> tuple[Place, ...]:
             one.path,
             _parent(one.path) if one.neighbours else one.path,
             f"input-{number}" if one.neighbours else target,
-            f"{WORK}/{target}" if one.path in absolute else target,
+            posixpath.join(home, target) if one.path in absolute else target,
             one.mutable,
         )
     return tuple(found.values())
 
 
-def _below(path: str) -> str:
+def _below(path: str, home: str) -> str:
     """A path of the payload, from its directory; one that leads out of it stays so, and is refused by whoever takes it."""
-    return posixpath.relpath(posixpath.join(WORK, path), WORK)
+    return posixpath.relpath(posixpath.join(home, path), home)
 
 
 def _input_absolute(invocation: Invocation, id: str) -> bool:
@@ -130,7 +137,8 @@ def prepare(invocation: Invocation, common: Common) -> Prepared:
     application = invocation.application
     laid = places(invocation)
     moved = invocation.moved({place.given: place.value for place in laid})
-    made = launch.prepare(moved, WORK)
+    home = directory_of(application)
+    made = launch.prepare_elsewhere(moved, home)
     if made.request is None:
         raise UsageError(
             f"application {application.name} names no image, and jobs run in containers",
@@ -140,15 +148,17 @@ def prepare(invocation: Invocation, common: Common) -> Prepared:
     files: dict[str, bytes] = {}
     for number, one in enumerate(made.files, 1):
         files[f"file-{number}"] = one.content.encode("utf-8", "surrogateescape")
-        inputs.append(Input(f".{number}", f"inputs/file-{number}", _below(one.path), how="copy"))
+        inputs.append(Input(f".{number}", f"inputs/file-{number}", _below(one.path, home), how="copy"))
     job = Job(
-        # The worker makes the payload's directory and brings its files; whatever else was asked for stays.
-        made.request.but(image=common.image or made.request.image, workdir=None),
+        # The worker makes the payload's directory and brings its files. Processes of a job are in a namespace of their own, whatever
+        # the descriptor says: so nothing of it is left when it ends.
+        made.request.but(image=common.image or made.request.image, workdir=None, pid=None),
         common.name,
         tuple(inputs),
-        tuple(_taken(one) for one in outputs.expected_outputs(moved)),
+        tuple(_taken(one, home) for one in made.outputs),
         limits_of(application, common.settings),
         common.image_digest,
+        directory=home,
     )
     return Prepared(job, files, tuple(made.warnings))
 
@@ -163,6 +173,6 @@ def _brought(place: Place, number: int, common: Common) -> Input:
     )
 
 
-def _taken(expected: outputs.ExpectedOutput) -> Output:
-    path = f":{expected.stream}" if expected.stream else _below(expected.pattern)
+def _taken(expected: ExpectedOutput, home: str) -> Output:
+    path = f":{expected.stream}" if expected.stream else _below(expected.pattern, home)
     return Output(expected.id, path, many=expected.list, optional=expected.optional)

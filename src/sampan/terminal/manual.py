@@ -18,10 +18,12 @@ THEMES = (
     ("user", "root user userns subids group_add"),
     ("program", "entrypoint env env_file env_host interactive tty detach dry_run"),
     ("view of the host", "isolate net publish hostname add_host dns dns_search pid ipc uts x11 ssh_agent"),
-    ("limits", "memory cpus limit_mode cpuset_cpus ulimit timeout"),
+    ("limits", "memory cpus gpus time limit_mode cpuset_cpus ulimit timeout"),
     ("end and health", "init stop_signal stop_timeout restart " + " ".join(
         f"health_{part}" for part in ("cmd", "interval", "timeout", "retries", "start_period")
     ) + " no_healthcheck"),
+    ("inputs", "values directory no_container"),
+    ("jobs", "over dot back_end option at_once wait retries json"),
     ("image and engine", "pull platform offline stage engine engine_trace landlock"),
 )  # fmt: skip
 OTHER = "other"
