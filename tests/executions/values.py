@@ -29,7 +29,7 @@ def entries(draw, jobs: int = 3, attempts: int = 3):
     state = draw(st.sampled_from(states.ORDER))
     return Entry(
         draw(st.integers(1, jobs)), draw(st.integers(1, attempts)), state, cause=draw(st.sampled_from(["", "memory", "time"])),
-        node=draw(st.sampled_from(["", "n1"])), lost=state == states.FAILED and draw(st.booleans()),
+        node=draw(st.sampled_from(["", "n1"])), lost=state == states.FAILED and draw(st.booleans()), handle=draw(st.sampled_from(["", "17_3"])),
     )  # fmt: skip
 
 

@@ -52,30 +52,39 @@ class Follower:
     def look(self) -> tuple[Job, ...]:
         """All jobs as they are now. Raises `StoreError`; a back-end that does not answer leaves its jobs unknown."""
         jobs = self._executions.jobs(self.execution.id)
-        live = {job.number: self._place(job) for job in jobs if job.state not in states.ENDED}
-        if not live:
-            return jobs
-        found = self._observed({job.number: job.last.attempt for job in jobs if job.number in live}, live)
+        found = self._observed([job for job in jobs if job.state not in states.ENDED])
+        found.update(self._late([job for job in jobs if job.last.lost]))
         ended = [entry for entry in found.values() if entry.state in states.ENDED]
         if ended:
             self._executions.record(self.execution.id, ended)
         return tuple(_with(job, found.get(job.number)) for job in jobs)
 
+    def _late(self, lost: Sequence[Job]) -> dict[int, Entry]:
+        """What lost jobs have said about themselves since: a status may come late over a slow file system."""
+        found = {}
+        for job in lost:
+            status = directory.status_of(self._place(job))
+            if status is not None and status.state != "lost":
+                found[job.number] = ended(Entry(job.number, job.last.attempt), status)
+        return found
+
     def _place(self, job: Job) -> str:
         return self._executions.place(self.execution.id, job.number, job.last.attempt)
 
-    def _observed(self, attempts: dict[int, int], live: dict[int, str]) -> dict[int, Entry]:
-        ids: dict[str, str] = {}
-        number_of: dict[str, int] = {}
-        for number, place in live.items():
-            handed = directory.submitted(place)
-            if handed is not None:
-                ids[handed[1]] = place
-                number_of[handed[1]] = number
+    def _handle(self, job: Job) -> str:
+        """The back-end's id: in the ledger, or, if a launch was killed behind its submission, in the directory alone."""
+        if job.last.handle:
+            return job.last.handle
+        handed = directory.submitted(self._place(job))
+        return "" if handed is None else handed[1]
+
+    def _observed(self, live: Sequence[Job]) -> dict[int, Entry]:
+        handed = {handle: job for job in live if (handle := self._handle(job))}
+        places = {handle: self._place(job) for handle, job in handed.items()}
         found = {}
-        for id, state in self._poll(ids).items():
-            number = number_of[id]
-            found[number] = _entry(Entry(number, attempts[number]), state, ids[id])
+        for handle, state in self._poll(places).items():
+            last = handed[handle].last
+            found[last.job] = _entry(Entry(last.job, last.attempt), state, places[handle])
         return found
 
     def _poll(self, ids: dict[str, str]) -> dict[str, State]:
@@ -115,12 +124,11 @@ class Follower:
         handed: dict[str, str] = {}
         never: list[Entry] = []
         for job in going:
-            place = self._place(job)
-            id = directory.submitted(place)
-            if id is None:
+            handle = self._handle(job)
+            if not handle:
                 never.append(Entry(job.number, job.last.attempt, states.CANCELLED, cause="cancelled before it was handed over"))
             else:
-                handed[id[1]] = place
+                handed[handle] = self._place(job)
         if never:
             self._executions.record(self.execution.id, never)
         if handed:

@@ -197,7 +197,9 @@ def _hand_over(executions: Executions, execution: Execution, session: Session) -
         places.append(_made(executions, execution, application, job))
         task.advance(1)
     task.done()
-    submit(places, execution, session)
+    handles = submit(places, execution, session)
+    queued = zip(waiting, handles)
+    executions.record(execution.id, [Entry(job.number, job.last.attempt, states.QUEUED, handle=handle) for job, handle in queued])
     return len(places)
 
 
@@ -212,11 +214,11 @@ def _made(executions: Executions, execution: Execution, application: Application
     return place
 
 
-def submit(places: Sequence[str], execution: Execution, session: Session) -> None:
-    """Hand job directories to the back-end of an execution."""
+def submit(places: Sequence[str], execution: Execution, session: Session) -> list[str]:
+    """Hand job directories to the back-end of an execution; its ids for them."""
     settings = execution.settings
     submission = batch.Submission(name=execution.name, at_once=settings.at_once, options=settings.words)
-    batch.open_backend(settings.back_end, session).submit(places, submission)
+    return batch.open_backend(settings.back_end, session).submit(places, submission)
 
 
 def new_id() -> str:

@@ -102,7 +102,10 @@ def _shown(value: object) -> str:
 
 @dataclass(frozen=True)
 class Entry:
-    """One line of a ledger: what is known about an attempt of a job. Times are ISO 8601 in UTC, empty if not known."""
+    """One line of a ledger: what is known about an attempt of a job. Times are ISO 8601 in UTC, empty if not known.
+
+    `handle`: the id that the back-end has given it, in the entry that says it is queued.
+    """
 
     job: int
     attempt: int
@@ -118,10 +121,12 @@ class Entry:
     seconds: float = 0.0
     memory: int = 0
     lost: bool = False
+    handle: str = ""
 
     def key(self) -> tuple[int, int, str]:
-        """Of two entries about one attempt that of the higher key holds; what an attempt itself said beats that it was lost."""
-        return (0 if self.lost else states.RANKS[self.state], states.RANKS[self.state], repr(self))
+        """Of two entries about one attempt that of the higher key holds: what it said itself beats that it was lost, and that the rest."""
+        certainty = 0 if self.state not in states.ENDED else 1 if self.lost else 2
+        return (certainty, states.RANKS[self.state], repr(self))
 
 
 def merge(entries: Iterable[Entry]) -> dict[int, dict[int, Entry]]:

@@ -169,7 +169,7 @@ def wanted(earlier: Earlier, origin: str, settings: Settings | None = None) -> l
         moved,
         execution.directory,
         dot,
-        f"rerun-{execution.name}",
+        f"rerun-{execution.name.removeprefix('rerun-')}",
         settings or execution.settings,
         digests,
         execution.application.image,
