@@ -46,10 +46,13 @@ def test_only_the_first_failures_are_told_at_length():
     assert views.failures(WHOLE, many, lambda _: [], lambda _: "").splitlines()[5:] == ["and 3 more"]
 
 
-def test_lines_say_failures_at_once_and_the_rest_seldom(capsys):
+def test_lines_say_failures_at_once_and_the_rest_seldom(capsys, monkeypatch):
     view = views.Lines(WHOLE)
     view.show(JOBS, JOBS)
+    monkeypatch.setattr(views.time, "monotonic", lambda: 1e12)
     view.show(JOBS, ())
+    view.show(JOBS, ())
+    view.show(JOBS[1:2], JOBS[1:2])
     view.close()
     assert capsys.readouterr().err.splitlines() == [
         "sampan: job 2 (t1=b.nii) failed in phase run, exit status 137: it was ended at the memory limit",

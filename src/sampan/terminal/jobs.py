@@ -38,7 +38,7 @@ _STYLES = {
     states.RUNNING: "blue", states.STAGING: "blue", states.FINISHED: "green", states.FAILED: "red", states.UNKNOWN: "yellow",
     states.QUEUED: "cyan", states.WAITING: "bright_black", states.CANCELLED: "bright_black",
 }  # fmt: skip
-_INTERVAL = 10.0
+INTERVAL = 10.0
 FIRST_FAILURES = 5
 
 
@@ -53,22 +53,25 @@ class View:
 
 
 class Lines(View):
-    """A line when jobs change, but one in ten seconds at most; a line for each failure at once."""
+    """A line every ten seconds while jobs change; a line for each failure at once, as long as others go on."""
 
     def __init__(self, execution: Execution) -> None:
         self._execution = execution
-        self._next = 0.0
+        self._next = time.monotonic() + INTERVAL
         self._said = ""
 
     def show(self, jobs: Sequence[Job], changed: Sequence[Job]) -> None:
-        """Failures first, then the sentence."""
+        """Failures first, then the sentence; when all have ended, whoever waited says all of it."""
+        counts = states.count(job.state for job in jobs)
+        if states.is_over(counts):
+            return
         for job in changed:
-            if job.state == states.FAILED and self._execution.size > 1:
+            if job.state == states.FAILED:
                 output.talk(f"sampan: {failure(self._execution, job)}")
-        sentence = states.sentence(states.count(job.state for job in jobs))
+        sentence = states.sentence(counts)
         now = time.monotonic()
         if sentence != self._said and now >= self._next:
-            self._said, self._next = sentence, now + _INTERVAL
+            self._said, self._next = sentence, now + INTERVAL
             output.talk(f"sampan: {sentence}")
 
 
