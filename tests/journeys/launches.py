@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.peers.slurm import Cluster
 from tests.product import Done, Sampan
 
 COUNT = {
@@ -85,3 +86,12 @@ def lab(shared_sampan, tmp_path):
     place.mkdir()
     variables = {"SAMPAN_EXECUTIONS": str(tmp_path / "executions")}
     return Lab(place, replace(shared_sampan, variables={**shared_sampan.variables, **variables}))
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Cluster:
+    """The Slurm of the set-up."""
+    found = Cluster.found()
+    if found is None:
+        pytest.skip("no Slurm is running (scripts/test.sh starts one)")
+    return found

@@ -14,16 +14,8 @@ from tests.journeys.test_executions import until
 from tests.peers.slurm import Cluster
 
 
-@pytest.fixture(scope="session")
-def cluster() -> Cluster:
-    found = Cluster.found()
-    if found is None:
-        pytest.skip("no Slurm is running (scripts/test.sh starts one)")
-    return found
-
-
 @pytest.fixture
-def slurm(lab, cluster) -> Lab:
+def slurm(lab: Lab, cluster: Cluster) -> Lab:
     variables = {**lab.sampan.variables, "SLURM_CONF": str(cluster.configuration)}
     return replace(lab, sampan=replace(lab.sampan, variables=variables))
 
