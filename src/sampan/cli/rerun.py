@@ -31,7 +31,7 @@ COMMAND = Command(
         "Image, descriptor and input files must have the digests that the crate states; an input that has another one makes its job fail. Results "
         "are compared by their digests. Exit status 0 if all are the same, 1 if something differs, 125 if sampan failed."
     ),
-    examples=(("sampan rerun crate", "on the same kind of back-end"), ("sampan rerun --back-end slurm crate", "on a cluster")),
+    examples=(("sampan rerun crate", "on this machine"), ("sampan rerun --back-end slurm crate", "on a cluster")),
 )
 
 
@@ -40,7 +40,7 @@ def main(parsed: Parsed, context: Context) -> int:
     session = context.session()
     place = str(parsed.values["crate"])
     earlier = rerun.read(place)
-    wanted = rerun.wanted(earlier, os.path.abspath(place), job_submit.settings(parsed, earlier.execution.settings))
+    wanted = rerun.wanted(earlier, os.path.abspath(place), job_submit.settings(parsed, rerun.limits_of(earlier)))
     execution = job_submit.start(wanted, context)
     if execution is None:
         return 0

@@ -10,13 +10,14 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import TYPE_CHECKING
 
-from sampan.errors import CorruptRecord, NewerStore
+from sampan.errors import CorruptRecord, NewerStore, printable
 from sampan.executions import states
 from sampan.executions.iterate import Axis, Iteration
 from sampan.oci.reference import Reference
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from typing import Any
 
 FORMAT = 1
 
@@ -192,19 +193,49 @@ def from_document(found: object, place: str) -> Execution:
     try:
         if not isinstance(found, dict) or found["format"] != FORMAT:
             raise TypeError("it is no execution")
-        plain = {one.name: found[one.name] for one in fields(Execution)}
-        if not all(isinstance(plain[name], dict) for name in ("values", "digests")):
-            raise TypeError("its values are none")
-        groups = tuple(tuple(Axis(axis["name"], tuple(axis["values"])) for axis in group) for group in found["iteration"])
-        settings = {one.name: found["settings"][one.name] for one in fields(Settings)}
-        return replace(
-            Execution(**plain),
-            application=Application(**found["application"]),
-            iteration=Iteration(groups),
-            settings=Settings(**{**settings, "words": tuple(settings["words"])}),
+        settings = dict(found["settings"])
+        return Execution(
+            application=Application(**_typed(found["application"], dict.fromkeys(_texts(Application), str))),
+            values=_named(found["values"]),
+            iteration=Iteration(tuple(_group(group) for group in found["iteration"])),
+            settings=Settings(**{**_typed(settings, _SETTINGS), "words": tuple(map(str, settings["words"]))}),
+            digests={name: str(digest) for name, digest in _named(found["digests"]).items()},
+            **_typed(found, dict.fromkeys(_texts(Execution), str)),
         )
     except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise CorruptRecord(f"the record {place} is damaged: {error}", "remove the execution with `sampan job clean`") from error
+        raise CorruptRecord(f"the record {place} is damaged: {printable(str(error))}", "remove its directory") from error
+
+
+_SETTINGS: dict[str, type | tuple[type, ...]] = {
+    "back_end": str, "time": (int, float), "memory": int, "cpus": int, "gpus": int, "at_once": int,
+}  # fmt: skip
+
+
+def _texts(cls: type) -> list[str]:
+    return [one.name for one in fields(cls) if one.type == "str"]
+
+
+def _typed(found: Mapping[str, object], types: Mapping[str, type | tuple[type, ...]]) -> dict[str, Any]:
+    """These parts of an object, each of its type. Raises KeyError, TypeError."""
+    parts = {name: found[name] for name in types}
+    for name, value in parts.items():
+        if not isinstance(value, types[name]) or isinstance(value, bool):
+            raise TypeError(f"{name} is of another type")
+    return parts
+
+
+def _named(found: object) -> dict[str, Any]:
+    if not isinstance(found, dict):
+        raise TypeError("its values are no object")
+    return found
+
+
+def _group(found: Iterable[Mapping[str, Any]]) -> tuple[Axis, ...]:
+    """Paired axes, which have the same length. Raises KeyError, TypeError, ValueError."""
+    axes = tuple(Axis(_typed(axis, {"name": str})["name"], tuple(_typed(axis, {"values": list})["values"])) for axis in found)
+    if len({len(axis.values) for axis in axes}) != 1 or not axes[0].values:
+        raise ValueError("inputs that are paired differ in length, or have no value")
+    return axes
 
 
 def entry_from(found: object) -> Entry | None:

@@ -10,13 +10,14 @@ import hashlib
 import json
 import os
 import posixpath
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from sampan.apps import load
 from sampan.errors import DigestMismatch, UsageError, printable
 from sampan.executions import crate, fetch, launch, model, states
+from sampan.executions.iterate import MOST_JOBS
 from sampan.jobs import uris
 
 if TYPE_CHECKING:
@@ -68,9 +69,11 @@ def read(place: str) -> Earlier:
     digest = hashlib.sha256(descriptor).hexdigest()
     if digest != stated:
         raise DigestMismatch(
-            f"the descriptor in the crate {printable(root)} is not the one that was launched (sha256 {digest}, the crate states {stated or 'none'})"
+            f"the descriptor in the crate {printable(root)} is not the one that was launched (sha256 {digest}, the crate states {printable(stated[:80]) or 'none'})"
         )
     execution = model.from_document(_document(root, crate.RECORD), printable(os.path.join(root, crate.RECORD)))
+    if execution.size > MOST_JOBS:
+        raise UsageError(f"the crate {printable(root)} has more than {MOST_JOBS:,} jobs")
     return Earlier(
         execution,
         load.read(descriptor, os.path.join(root, crate.DESCRIPTOR)),
@@ -155,8 +158,13 @@ def _ends(graph: Mapping[str, Mapping[str, Any]], execution: Execution) -> dict[
     return found
 
 
-def wanted(earlier: Earlier, origin: str, settings: Settings | None = None) -> launch.Wanted:
-    """The launch that repeats it, with other `settings` if these are given: another back-end makes no other result."""
+def limits_of(earlier: Earlier) -> Settings:
+    """Its limits, for a launch of one's own: back-end and words for a batch system are of the site where it ran, and a foreign crate's."""
+    return replace(earlier.execution.settings, back_end="local", words=(), at_once=0)
+
+
+def wanted(earlier: Earlier, origin: str, settings: Settings) -> launch.Wanted:
+    """The launch that repeats it, by these settings: another back-end makes no other result."""
     execution = earlier.execution
     files = {one.id for one in earlier.application.inputs if one.type == "File"}
     values: dict[str, object] = dict(execution.values)
@@ -170,7 +178,7 @@ def wanted(earlier: Earlier, origin: str, settings: Settings | None = None) -> l
         execution.directory,
         dot,
         f"rerun-{execution.name.removeprefix('rerun-')}",
-        settings or execution.settings,
+        settings,
         digests,
         execution.application.image,
         execution.application.image_digest,
