@@ -60,11 +60,7 @@ def references(value):
     st.sampled_from([states.FINISHED, states.FAILED, states.CANCELLED]),
 )
 def test_every_entity_that_is_named_is_there_whatever_the_values(values, names, state):
-    made = tuple(
-        ("lines", Content(f"jobs/1/{at}-{name}", name, DIGEST, 2))
-        for at, name in enumerate(names)
-        if max(name, default="") < "\udc80"
-    )
+    made = tuple(("lines", Content(f"jobs/1/{at}-{name}", name, DIGEST, 2)) for at, name in enumerate(names))
     found = graph(replace(WHOLE, actions=(replace(FINISHED, values=tuple(values), made=made, state=state),)))
     outside = {
         "https://w3id.org/ro/crate/1.1",
@@ -73,6 +69,7 @@ def test_every_entity_that_is_named_is_there_whatever_the_values(values, names, 
     }
     for entity in found.values():
         assert set(references(entity)) - outside <= set(found)
+    json.dumps(found, ensure_ascii=False).encode()
 
 
 def test_the_profiles_and_what_they_ask_for_are_named():
@@ -84,6 +81,12 @@ def test_the_profiles_and_what_they_ask_for_are_named():
     assert found["#image"]["sha256"] == found["application.json"]["sha256"] == "ab" * 32
     assert found["jobs/1/lines%20out"]["exampleOfWork"] == {"@id": "#output-lines"}
     assert found["#job-2"]["error"] == "the program ended with status 3"
+
+
+def test_names_that_are_no_utf_8_are_escaped_and_still_found_again():
+    made = (("lines", Content("jobs/1/b-\udcff \\", "b-\udcff \\", DIGEST, 2)),)
+    found = graph(replace(WHOLE, actions=(replace(FINISHED, made=made),)))
+    assert found["jobs/1/b-%FF%20%5C"]["alternateName"] == "b-\\xff \\"
 
 
 def test_what_jobs_share_is_one_entity():

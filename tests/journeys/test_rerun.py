@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -82,6 +83,20 @@ def test_a_program_that_makes_something_else_each_time(lab):
     done = lab("rerun", "crate")
     assert done.status == 1
     assert [line.partition(": sha256:")[0] for line in done.lines] == ["job 1: out.txt", "job 2: out.txt"]
+
+
+def test_awkward_names_are_repeated_too(lab, rocrate_findings):
+    names = ["a b.txt", "%41.txt", os.fsdecode(b"latin-\xe9.txt"), "ü#?.txt", 'it\'s "so".txt', "new\nline.txt"]
+    for number, name in enumerate(names):
+        (lab.place / name).write_text("a cat\n" * number + "cat\n")
+    (lab.place / "values.json").write_text(json.dumps({"text": names, "word": "cat"}))
+    lab.good("job", "submit", "--wait", lab.descriptor(), "values.json")
+    lab.good("job", "fetch", "--crate", "--with-inputs", "last", "crate")
+    # The validator itself does not find a file whose name is no UTF-8.
+    assert [one for one in rocrate_findings(lab.place / "crate") if "latin-%E9" not in one] == []
+    for name in names:
+        (lab.place / name).unlink()
+    assert "nothing differs: 6 results" in lab.good("rerun", "crate").err
 
 
 def change(crate: Path, id: str, **fields) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -143,8 +144,8 @@ class _Graph:
         root = {
             "@id": "./",
             "@type": "Dataset",
-            "name": crate.title,
-            "description": crate.description,
+            "name": shown(crate.title),
+            "description": shown(crate.description),
             "datePublished": crate.published,
             "conformsTo": _ids(PROFILES),
             "license": self._license(),
@@ -166,7 +167,9 @@ class _Graph:
         return [_single(entity) for entity in (descriptor, root, *self._found.values())]
 
     def _add(self, id: str, type: str | list[str], **fields: object) -> str:
-        self._found.setdefault(id, {"@id": id, "@type": type, **{name: value for name, value in fields.items() if _says(value)}})
+        self._found.setdefault(
+            id, {"@id": id, "@type": type, **{name: _clean(value) for name, value in fields.items() if _says(value)}}
+        )
         return id
 
     def _person(self) -> str:
@@ -265,7 +268,11 @@ class _Graph:
         return self._add(id, "PropertyValue", name=name, value=shown, exampleOfWork={"@id": _formal(name, False)})
 
     def _content(self, content: Content, formal: str) -> str:
-        id = content.place if ":" in content.place.split("/")[0] else quote(content.place) + ("/" if content.directory else "")
+        id = (
+            content.place
+            if ":" in content.place.split("/")[0]
+            else quote(os.fsencode(content.place)) + ("/" if content.directory else "")
+        )
         self._add(
             id, "Dataset" if content.directory else "File", name=content.name.rsplit("/", 1)[-1], alternateName=content.name,
             sha256=_hex(content.digest), contentSize=str(content.size) if content.size >= 0 and not content.directory else None,
@@ -281,6 +288,15 @@ class _Graph:
 def _single(entity: Entity) -> Entity:
     """A list of one is written as its only value."""
     return {name: value[0] if isinstance(value, list) and len(value) == 1 else value for name, value in entity.items()}
+
+
+def shown(name: str) -> str:
+    """A file name as JSON-LD can hold it: bytes that are no UTF-8 are escaped."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+def _clean(value: object) -> object:
+    return shown(value) if isinstance(value, str) else value
 
 
 def _formal(name: str, output: bool) -> str:

@@ -34,7 +34,7 @@ MOST_BYTES = 256 << 20
 class Earlier:
     """What a crate tells about an execution.
 
-    `inputs`: path as it was given -> (path now or URI, digest); `results`: (job, place below the job's folder) -> digest; `ends`:
+    `inputs`: path as it was given, as a crate shows it -> (path now or URI, digest); `results`: (job, place below the job's folder) -> digest; `ends`:
     job -> state.
     """
 
@@ -189,7 +189,8 @@ def wanted(earlier: Earlier, origin: str, settings: Settings) -> launch.Wanted:
 def _moved(value: object, inputs: Mapping[str, tuple[str, str]]) -> object:
     if isinstance(value, (list, tuple)):
         return [_moved(one, inputs) for one in value]
-    return inputs[value][0] if isinstance(value, str) and value in inputs else value
+    found = inputs.get(crate.shown(value)) if isinstance(value, str) else None
+    return found[0] if found is not None else value
 
 
 def compare(earlier: Earlier, executions: Executions, execution: Execution, jobs: Sequence[Job]) -> list[Difference]:
