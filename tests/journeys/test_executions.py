@@ -221,6 +221,25 @@ def test_logs_are_followed_until_the_end(lab):
     assert lab.good("job", "logs", "-n", "1", id).text == "two\n"
 
 
+def test_app_launch_with_options_of_jobs_is_an_execution(lab):
+    lab.texts(1, 2)
+    done = lab.good("app", "launch", "--over", "text=t*.txt", "--json", lab.descriptor(), "--word", "cat")
+    assert json.loads(done.lines[-1])["counts"] == {"finished": 2}
+    done = lab("app", "launch", "--over", "text=t*.txt", "--volume", "/tmp", lab.descriptor(), "--word", "cat")
+    assert (done.status, "--volume is for a launch on this machine in one process" in done.err) == (125, True)
+    assert lab.good("app", "launch", lab.descriptor(), "--word", "cat", "--text", "t1.txt").out == b""
+    assert len(lab.good("job", "list", "--ids").lines) == 1, "a plain launch is no execution"
+
+
+def test_a_running_job_says_where_and_since_when(lab):
+    id = lab.submit(lab.program("sleep 2"))
+    until(lambda: lab.states(id) == ["running"])
+    (attempt,) = lab.attempts(id, 1)
+    assert attempt["node"]
+    assert attempt["started"]
+    lab.good("job", "cancel", id)
+
+
 def processes_of(place: Path) -> list[str]:
     done = subprocess.run(["pgrep", "-u", str(os.getuid()), "-f", "sleep 98765"], capture_output=True, text=True)
     return done.stdout.split()

@@ -155,9 +155,12 @@ def _entry(blank: Entry, state: State, place: str) -> Entry:
             cause=state.cause or _no_word(word),
             lost=state.word == "lost",
         )
-    if word == states.RUNNING and state.phase in _STAGING:
-        word = states.STAGING
-    return Entry(blank.job, blank.attempt, word, state.phase, cause=state.cause)
+    node, began = "", ""
+    if word == states.RUNNING:
+        word = states.STAGING if state.phase in _STAGING else word
+        claim = directory.claim_of(place) or {}
+        node, began = str(claim.get("node", "")), str(claim.get("claimed", ""))
+    return Entry(blank.job, blank.attempt, word, state.phase, cause=state.cause, node=node, started=began)
 
 
 def _no_word(word: str) -> str:

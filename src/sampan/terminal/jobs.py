@@ -117,7 +117,7 @@ class Board(View):
 
         rows = max(shutil.get_terminal_size().lines - 5, 3)
         ordered = sorted(self._jobs, key=lambda job: (_URGENT.index(job.state), job.number))
-        table = Table(box=None, pad_edge=False, caption_justify="left")
+        table = Table(box=None, pad_edge=False, caption_justify="left", expand=True)
         for head in ("JOB", "STATE", "TIME", "NODE", "WHAT"):
             table.add_column(head, no_wrap=True, overflow="ellipsis")
         for job in ordered[:rows]:
