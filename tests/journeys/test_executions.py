@@ -229,6 +229,8 @@ def test_app_launch_with_options_of_jobs_is_an_execution(lab):
     assert (done.status, "--volume is for a launch on this machine in one process" in done.err) == (125, True)
     assert lab.good("app", "launch", lab.descriptor(), "--word", "cat", "--text", "t1.txt").out == b""
     assert len(lab.good("job", "list", "--ids").lines) == 1, "a plain launch is no execution"
+    (lab.place / "values.json").write_text(json.dumps({"text": ["t1.txt", "t2.txt"], "word": "cat"}))
+    assert "sampan: 2 jobs: one for each text" in lab.good("app", "launch", lab.descriptor(), "values.json").err
 
 
 def test_a_running_job_says_where_and_since_when(lab):

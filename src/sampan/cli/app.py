@@ -40,7 +40,7 @@ LAUNCH = Command(
     description=(
         "The working directory is writable inside at its own path, input files that lie elsewhere are there read-only. Every value reaches the "
         "program exactly as it is written here: none can become a part of the command line. The exit status is the program's own; 125 means that "
-        "sampan failed, or that files which the descriptor promises are missing afterwards. With --over, --back-end, a limit or --name it becomes "
+        "sampan failed, or that files which the descriptor promises are missing afterwards. With --over, --back-end, a limit or --name, or a list where an input takes none, it becomes "
         "an execution of one job or many, which is followed to its end, as by `sampan job submit --wait`; the jobs go on if this is interrupted, and "
         "`sampan job fetch` brings the results. The status is 1 then if some jobs did not finish."
     ),

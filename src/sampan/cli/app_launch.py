@@ -34,7 +34,7 @@ def launch(parsed: Parsed, context: Context) -> int:
     if values is None:
         return 0
     directory = form.working_directory(parsed.text("directory"))
-    if not parsed.given.isdisjoint(names()):
+    if not parsed.given.isdisjoint(names()) or _vary(application, values):
         return _jobs(application, values, directory, parsed, context)
     prepared = prepare(
         bind(application, values), directory, container=not parsed.flag("no_container"), volumes=parsed.texts("volume")
@@ -50,6 +50,13 @@ def launch(parsed: Parsed, context: Context) -> int:
     if parsed.flag("json"):
         output.json_result(report(application, prepared, status, found))
     return _judge(application, status, found, context)
+
+
+def _vary(application: Application, values: dict[str, object]) -> bool:
+    """Whether a list makes one job a value: one for an input that takes none, or a list of lists."""
+    lists = {one.id for one in application.inputs if one.list}
+    several = {name: value for name, value in values.items() if isinstance(value, list)}
+    return any(name not in lists or (value and all(isinstance(one, list) for one in value)) for name, value in several.items())
 
 
 def _jobs(application: Application, values: dict[str, object], directory: str, parsed: Parsed, context: Context) -> int:
