@@ -35,8 +35,10 @@ _WORDS = {
     "lost": states.FAILED,
     "unknown": states.UNKNOWN,
 }
-_PAUSES = {"local": (0.1, 1.0), "slurm": (1.0, 10.0)}
+_PAUSES = {"local": (0.1, 0.5), "slurm": (1.0, 10.0)}
 """Seconds between two looks, the first and the longest, by back-end."""
+_SHARE = 8
+"""Looking takes at most one part of so many of the time: with thousands of jobs on this machine it is theirs."""
 _STAGING = (phases.STAGE_IN, phases.IMAGE, phases.STAGE_OUT)
 
 
@@ -108,14 +110,16 @@ class Follower:
         pause, longest = _PAUSES.get(self.execution.settings.back_end, (1.0, 10.0))
         before: dict[int, Entry] = {}
         while True:
+            begin = time.monotonic()
             jobs = self.look()
+            took = time.monotonic() - begin
             changed = tuple(job for job in jobs if before.get(job.number) != job.last)
             before.update((job.number, job.last) for job in changed)
             if changed:
                 yield jobs, changed
             if all(job.state in states.ENDED for job in jobs):
                 return
-            time.sleep(pause)
+            time.sleep(max(pause, took * _SHARE))
             pause = min(pause * 1.3, longest)
 
     def cancel(self, jobs: Sequence[Job]) -> int:
