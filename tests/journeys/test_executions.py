@@ -201,6 +201,83 @@ def test_awkward_names_and_values_arrive_as_they_are(lab):
     assert not (lab.place / "x").exists()
 
 
+def test_every_kind_of_input_and_output_reaches_a_job(lab):
+    """Lists of files, two files of one name, templates, variables, absolute paths, a directory of its own, stripped names, streams."""
+    (lab.place / "a").mkdir()
+    (lab.place / "b").mkdir()
+    for place, text in (("a/x.txt", "ax"), ("b/x.txt", "bx"), ("b/y.txt", "by")):
+        (lab.place / place).write_text(f"{text}\n")
+    command = "cat [FLAG] [FILES] > [JOINED]; cat [CONFIGURATION] >> [JOINED]; echo $LEVEL >> [JOINED]; echo [ONE] >> [JOINED]; pwd; mkdir d; touch d/1 d/2"
+    app = lab.descriptor(
+        name="kinds",
+        command_line=command,
+        inputs=[
+            {"id": "files", "name": "f", "type": "File", "list": True, "value-key": "[FILES]"},
+            {"id": "one", "name": "o", "type": "File", "uses-absolute-path": True, "value-key": "[ONE]"},
+            {"id": "level", "name": "l", "type": "Number", "value-key": "[LEVEL]"},
+            {"id": "flag", "name": "g", "type": "Flag", "command-line-flag": "-u", "value-key": "[FLAG]", "optional": True},
+        ],
+        output_files=[
+            {
+                "id": "joined",
+                "name": "j",
+                "path-template": "[ONE]-joined.txt",
+                "path-template-stripped-extensions": [".txt"],
+                "value-key": "[JOINED]",
+            },
+            {"id": "made", "name": "m", "path-template": "d/*", "list": True},
+            {
+                "id": "configuration",
+                "name": "c",
+                "path-template": "c.conf",
+                "value-key": "[CONFIGURATION]",
+                "file-template": ["level=[LEVEL]"],
+            },
+        ],
+        environment_variables=[{"name": "LEVEL", "value": "[LEVEL]"}],
+        container_image={"type": "docker", "image": lab.sampan.image, "working-directory": "/there"},
+    )
+    words = ["--files", "a/x.txt", "--files", "b/x.txt", "--files", "b/y.txt", "--one", "b/y.txt", "--flag"]
+    lab.good("job", "submit", "--over", "level=1,2", "--wait", app, *words)
+    lab.good("job", "fetch", "last", "results")
+    lines = (lab.place / "results/2/y-joined.txt").read_text().splitlines()
+    assert lines == ["ax", "bx", "by", "level=22", "/there/y.txt"], "the template has no line end of its own"
+    assert sorted(os.listdir(lab.place / "results/1")) == ["c.conf", "d", "y-joined.txt"]
+    assert sorted(os.listdir(lab.place / "results/1/d")) == ["1", "2"]
+    assert lab.good("job", "logs", "last", "1").text == "/there\n"
+
+
+def test_a_stream_is_a_result(lab):
+    app = lab.descriptor(name="stream", command_line="cat [TEXT]; echo noise >&2", inputs=[COUNT["inputs"][0]], output_files=[],
+                         stdout_output={"id": "said", "name": "what it said"})  # fmt: skip
+    lab.texts(1)
+    lab.good("job", "submit", "--wait", app, "--text", "t1.txt")
+    assert lab.good("job", "fetch", "last", "results").lines == ["results/said.txt"]
+    assert (lab.place / "results/said.txt").read_text() == "a cat\na dog\n"
+
+
+def test_an_application_of_the_catalogue_and_one_without_an_image(lab):
+    lab.texts(1)
+    lab.good("app", "add", lab.descriptor(name="kept"))
+    (lab.place / "kept.json").unlink()
+    lab.good("job", "submit", "--wait", "kept", "--text", "t1.txt", "--word", "cat")
+    lab.good("app", "rm", "kept")
+    done = lab("job", "submit", lab.descriptor(name="bare", container_image=[]), "--text", "t1.txt", "--word", "cat")
+    assert (done.status, "application bare names no image, and jobs run in containers" in done.err) == (125, True)
+
+
+def test_ctrl_c_ends_the_waiting_and_not_the_jobs(lab):
+    process = lab.sampan.popen(
+        "job", "submit", "--wait", str(lab.place / lab.program("sleep 1.5")), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    )
+    until(lambda: lab.good("job", "list", "--ids").text != "" and lab.states("last") == ["running"])
+    process.send_signal(signal.SIGINT)
+    said = process.communicate(timeout=20)[1].decode()
+    assert process.returncode == 130
+    assert "the jobs go on; `sampan job wait" in said
+    lab.good("job", "wait", "last")
+
+
 def test_events_for_programs(lab):
     lab.texts(1, 2)
     done = lab.good("job", "submit", "--over", "text=t*.txt", "--wait", "--json", lab.descriptor(), "--word", "cat")

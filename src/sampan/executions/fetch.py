@@ -55,7 +55,8 @@ def results(executions: Executions, execution: Execution, jobs: Sequence[Job]) -
             if uris.scheme_of(output.uri):
                 yield Fetched(job.number, output, output.uri), ""
             else:
-                below = output.uri.removeprefix("outputs/")  # a stream lies beside it
+                # A stream lies beside it, and is called as `app launch` calls it.
+                below = output.uri.removeprefix("outputs/") if output.uri.startswith("outputs/") else f"{output.name}.txt"
                 yield (
                     Fetched(job.number, output, os.path.join(folder(execution, job.number), below)),
                     os.path.join(place, output.uri),

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sampan.apps import launch, render, written
+from sampan.apps.application import FILE
 from sampan.errors import UsageError, printable
 from sampan.jobs import uris
 from sampan.jobs.spec import WORK, Input, Job, Limits, Output
@@ -60,7 +61,8 @@ def places(invocation: Invocation) -> tuple[Place, ...]:
     files = render.input_files(invocation)
     named = invocation.moved({one.path: _name(one.path) for one in files})
     taken = {_below(one.path, home).split("/")[0] for one in written.written_files(named, home)}
-    absolute = {one.path for one in files if _input_absolute(invocation, one.id)}
+    whole = {one.id for one in invocation.application.inputs if one.absolute}
+    absolute = {path for id, path in roles(invocation) if id in whole}
     for number, one in enumerate(files, 1):
         if one.path in found:
             continue
@@ -84,8 +86,15 @@ def _below(path: str, home: str) -> str:
     return posixpath.relpath(posixpath.join(home, path), home)
 
 
-def _input_absolute(invocation: Invocation, id: str) -> bool:
-    return any(one.id == id and one.absolute for one in invocation.application.inputs)
+def roles(invocation: Invocation) -> tuple[tuple[str, str], ...]:
+    """Each input with each file that it names; a file that is given twice has two roles."""
+    found: list[tuple[str, str]] = []
+    for one in invocation.application.inputs:
+        value = invocation.values.get(one.id)
+        if one.type == FILE and value is not None:
+            found += [(one.id, str(path)) for path in (value if isinstance(value, tuple) else (value,))]
+    found += [(one.id, one.path) for one in render.input_files(invocation)]  # those of sub-commands
+    return tuple(dict.fromkeys(found))
 
 
 def _name(path: str) -> str:

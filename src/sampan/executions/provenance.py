@@ -84,15 +84,17 @@ def _action(
 ) -> Action:
     last = job.last
     invocation = launch.bound(application, execution, job.number)
-    laid = prepare.places(invocation)
-    files = {place.id for place in laid}
+    laid = {place.given: place for place in prepare.places(invocation)}
+    roles = prepare.roles(invocation)
+    files = {id for id, _ in roles}
     staged = {one.path: one for one in status.inputs} if status is not None else {}
     used = []
-    for place in laid:
+    for id, given in roles:
+        place = laid[given]
         found = staged.get(place.target)
         uri = prepare.uri_of(place.source, execution.directory)
         known = (found.digest, found.size, found.kind == "directory") if found is not None else ("", -1, False)
-        used.append((place.id, Content(uri, place.given, *known)))
+        used.append((id, Content(uri, given, *known)))
     error = "" if last.state == states.FINISHED else last.cause or last.state
     label = execution.label(job.number)
     return Action(
