@@ -189,7 +189,10 @@ def wanted(earlier: Earlier, origin: str, settings: Settings) -> launch.Wanted:
 def _moved(value: object, inputs: Mapping[str, tuple[str, str]]) -> object:
     if isinstance(value, (list, tuple)):
         return [_moved(one, inputs) for one in value]
-    found = inputs.get(crate.shown(value)) if isinstance(value, str) else None
+    if not isinstance(value, str):
+        return value
+    # A name that begins with a dash was taken with `./` in front.
+    found = inputs.get(crate.shown(value)) or inputs.get(f"./{crate.shown(value)}")
     return found[0] if found is not None else value
 
 
