@@ -75,6 +75,15 @@ def test_a_job_runs_the_image_by_its_digest_with_processes_of_its_own():
     assert prepared.job.digest == DIGEST
 
 
+def test_a_file_whose_neighbours_are_needed_comes_with_its_directory():
+    """Niwrap's `resolve-parent`."""
+    inputs = [{**DESCRIPTOR["inputs"][0], "list": False, "resolve-parent": True}, DESCRIPTOR["inputs"][1]]
+    invocation = bind(application(inputs=inputs), {"files": "sub-1/t.hdr", "one": "/x/t.hdr"})
+    first, second = places(invocation)
+    assert (first.source, first.target, first.value) == ("sub-1", "input-1", "input-1/t.hdr")
+    assert (second.source, second.target, second.value) == ("/x/t.hdr", "t.hdr", "/work/t.hdr")
+
+
 def test_a_file_has_every_role_that_it_is_given():
     invocation = bind(application(), {"files": ["a", "b"], "one": "a"})
     assert roles(invocation) == (("files", "a"), ("files", "b"), ("one", "a"))

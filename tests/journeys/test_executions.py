@@ -78,6 +78,7 @@ def test_jobs_are_counted_before_anything_starts(lab, words, said):
         ([], ["gone.json"], "gone.json"),
         (["--back-end", "slrm"], [], "did you mean slurm?"),
         (["--memory", "much"], ["--text", "t1.txt", "--word", "a"], "much"),
+        (["--memory", "99999g"], ["--text", "t1.txt", "--word", "a"], "a job asks for"),
     ],
 )
 def test_what_cannot_be_launched_is_said_before_there_is_a_job(lab, options, inputs, said):

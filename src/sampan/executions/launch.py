@@ -111,6 +111,8 @@ def _as_vip_means(application: Application, values: dict[str, object], where: st
     for id in vip.integer_iterators:
         value = values.get(id)
         if isinstance(value, int) and not isinstance(value, bool):
+            if value > iterate.MOST_JOBS:
+                raise UsageError(f"input {id} asks for {value:,} jobs, more than {iterate.MOST_JOBS:,}")
             values[id] = list(range(value))
     return values
 
@@ -162,7 +164,7 @@ def _job(execution: Execution, number: int) -> str:
 def start(execution: Execution, application: Application, session: Session) -> Execution:
     """Write the execution down and hand its jobs over; it has another id if its own was taken meanwhile.
 
-    Raises `StoreError`, `NoSpace`, and what the back-end raises.
+    Raises `StoreError`, `NoSpace`, and what the back-end raises: with `UsageError`, for jobs that it could never run, nothing stays.
     """
     executions = kept(session)
     while True:
@@ -171,7 +173,11 @@ def start(execution: Execution, application: Application, session: Session) -> E
             break
         except NameInUse:
             execution = replace(execution, id=new_id())
-    hand_over(executions, execution, session)
+    try:
+        hand_over(executions, execution, session)
+    except UsageError:
+        executions.remove(execution.id)
+        raise
     return execution
 
 

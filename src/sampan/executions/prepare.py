@@ -177,7 +177,7 @@ def _brought(place: Place, number: int, common: Common) -> Input:
         f"{place.id}.{number}",
         uri_of(place.source, common.directory),
         place.target,
-        digest=common.digests.get(place.given, ""),
+        digest=common.digests.get(place.source, ""),
         how="copy" if place.mutable else "auto",
     )
 

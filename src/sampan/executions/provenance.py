@@ -91,8 +91,9 @@ def _action(
     used = []
     for id, given in roles:
         place = laid[given]
-        found = staged.get(place.target)
-        uri = prepare.uri_of(place.source, execution.directory)
+        # Of a file whose neighbours were brought too, what is known is about their directory.
+        found = staged.get(place.target) if place.source == given else None
+        uri = prepare.uri_of(given, execution.directory)
         known = (found.digest, found.size, found.kind == "directory") if found is not None else ("", -1, False)
         used.append((id, Content(uri, given, *known)))
     error = "" if last.state == states.FINISHED else last.cause or last.state
