@@ -210,6 +210,11 @@ def test_a_killed_add_leaves_no_execution(tmp_path):
     (tmp_path / ".new-0123/jobs").mkdir(parents=True)
     keeper = DirectoryExecutions(str(tmp_path))
     assert keeper.ids() == []
+    (tmp_path / ".new-4567").mkdir()
+    os.utime(tmp_path / ".new-0123", (0, 0))
+    keeper.add(execution(), b"{}")
+    keeper.remove(execution().id)
+    assert os.listdir(tmp_path) == [".new-4567"], "what is old is swept, what is under way is not"
 
 
 def test_a_newer_record_and_a_place_that_cannot_be_written_say_so(tmp_path):

@@ -63,7 +63,7 @@ def start(wanted: launch.Wanted, context: Context, *, dry_run: bool = False) -> 
     if dry_run:
         output.result(command_line(launch.bound(wanted.application, execution, 1)) + "\n")
         return None
-    return launch.start(execution, wanted.application, session)
+    return launch.start(launch.kept(session), execution, wanted.application, session)
 
 
 def settings(parsed: Parsed, before: Settings | None = None) -> Settings:

@@ -19,6 +19,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from sampan.executions.model import Entry, Execution, Job
 
 _NEW = ".new-"
+_LEFT_OVER = 24 * 3600
+"""Seconds after which nobody works any more on what has a name that begins so."""
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -117,7 +120,7 @@ class DirectoryExecutions(Executions):
             yield
 
     def remove(self, id: str) -> None:
-        """Out of sight by one rename, then piece by piece."""
+        """Out of sight by one rename, then piece by piece; what killed processes left goes along."""
         gone = os.path.join(self.root, f"{_NEW}{os.urandom(8).hex()}")
         try:
             os.rename(os.path.join(self.root, id), gone)
@@ -126,6 +129,9 @@ class DirectoryExecutions(Executions):
             raise _missing(id) from error
         except OSError as error:
             raise _failure(f"cannot remove execution {id}", error) from error
+        for name in os.listdir(self.root):
+            if name.startswith(_NEW) and _age(os.path.join(self.root, name)) > _LEFT_OVER:
+                self._sweep(os.path.join(self.root, name))
 
     def _sweep(self, path: str) -> None:
         """Remove what has a name of its own; what cannot be removed is in nobody's way."""
@@ -148,6 +154,13 @@ class DirectoryExecutions(Executions):
             raise _missing(id) from error
         except OSError as error:
             raise _failure(f"cannot read {name} of execution {printable(id)}", error) from error
+
+
+def _age(path: str) -> float:
+    try:
+        return time.time() - os.lstat(path).st_mtime
+    except OSError:
+        return 0.0
 
 
 def _missing(id: str) -> UsageError:

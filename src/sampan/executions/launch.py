@@ -161,12 +161,11 @@ def _job(execution: Execution, number: int) -> str:
     return f"job {number} ({printable(execution.label(number))})" if execution.size > 1 else "the job"
 
 
-def start(execution: Execution, application: Application, session: Session) -> Execution:
+def start(executions: Executions, execution: Execution, application: Application, session: Session) -> Execution:
     """Write the execution down and hand its jobs over; it has another id if its own was taken meanwhile.
 
     Raises `StoreError`, `NoSpace`, and what the back-end raises: with `UsageError`, for jobs that it could never run, nothing stays.
     """
-    executions = kept(session)
     while True:
         try:
             executions.add(execution, application.data)
