@@ -484,6 +484,8 @@ class Reader:
         if context.redirection in (">&", "<&"):
             for spot in word.spots:
                 spot.dup = True
+                # bash expands what follows once more when it turns out to be no number.
+                spot.bound(SAFE, "`>&`, whose word bash reads twice")
         context.redirection = ""
 
     def _case_word(self, text: str) -> None:
