@@ -68,7 +68,13 @@ SIMULATE = Command(
     examples=(("sampan app simulate bet.json --infile 'my scan.nii' --maskfile brain", "see how values are quoted"),),
     options_end=True,
 )  # fmt: skip
-SHOW = Command("app show", "show what an application is, and its inputs and outputs", (JSON,), (APPLICATION,))
+SHOW = Command(
+    "app show",
+    "show what an application is, and its inputs and outputs",
+    (JSON,),
+    (APPLICATION,),
+    examples=(("sampan app show fsl_bet", "one that is kept"),),
+)
 EXAMPLE = Command(
     "app example",
     "print values that fit an application, as a start for your own",
@@ -99,6 +105,7 @@ TEST = Command(
     ),
     (APPLICATION,),
     description="Each runs in a directory of its own with the input files of the directory of the descriptor. Exit status 125 if one fails.",
+    examples=(("sampan app test bet.json", "all of them"),),
 )
 LIST_ = Command(
     "app list", "list the applications that are kept", (JSON,), examples=(("sampan app list", "by name, newest version first"),)
@@ -115,6 +122,7 @@ RM = Command(
     "forget applications that are kept",
     (),
     (Argument("APPLICATION", "+", "NAME/VERSION, or NAME if there is one version"),),
+    examples=(("sampan app rm fsl_bet/6.0", "one version"),),
 )
 IMPORT = Command(
     "app import",
