@@ -58,7 +58,24 @@ def prepare(invocation: Invocation, directory: str, *, container: bool = True, v
     image = application.container if container else None
     target = (image.workdir if image is not None else "") or directory
     binds, moved = _places(invocation, directory, target)
-    invocation = invocation.moved(moved)
+    mounts = tuple(_mount(*one) for one in {**binds, directory: target}.items())
+    return _made(invocation.moved(moved), image, (directory, target), mounts, tuple(volumes))
+
+
+def prepare_elsewhere(invocation: Invocation, directory: str) -> Launch:
+    """The same for a directory of another machine, as that of a job: files lie where the values say, and nothing is bound. Pure.
+
+    An application without an image has no request. Raises `BadValues` for outputs that would lie outside of the directory.
+    """
+    return _made(invocation, invocation.application.container, (directory, directory), (), ())
+
+
+def _made(
+    invocation: Invocation, image: Container | None, places: tuple[str, str], mounts: tuple[str, ...], volumes: tuple[str, ...]
+) -> Launch:
+    """The launch, for values whose files lie where the program finds them; `places`: the directory outside, and inside."""
+    application = invocation.application
+    directory, target = places
     _check_outputs(application, expected_outputs(invocation, target), target)
     text = command_line(invocation, target)
     variables = environment(invocation)
@@ -74,7 +91,7 @@ def prepare(invocation: Invocation, directory: str, *, container: bool = True, v
         fields, warnings = containeropts.fields_of(image.kind, image.options, target)
         fields["volumes"] = (*_texts(fields.get("volumes", ())), *volumes)
         fields["environment"] = (*_texts(fields.get("environment", ())), *(f"{name}={value}" for name, value in variables))
-        fields["mounts"] = (*(_mount(*one) for one in {**binds, directory: target}.items()), *_texts(fields.get("mounts", ())))
+        fields["mounts"] = (*mounts, *_texts(fields.get("mounts", ())))
         request = Request(reference, **_fields(image, argv, target, fields))
     return Launch(
         request=request, argv=argv, command_line=text, environment=variables, files=files, image=reference,

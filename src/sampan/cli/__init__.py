@@ -55,6 +55,11 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
             "sampan.cli.app",
             "Boutiques applications: launch, simulate, show, example, validate, test, list, add, import, rm",
         ),
+        "job": (
+            "sampan.cli.job",
+            "launch applications as many jobs: submit, list, show, logs, wait, cancel, retry, fetch, clean",
+        ),
+        "rerun": ("sampan.cli.rerun", "repeat the execution of a crate, and say what differs"),
     },
     "sampan itself": {
         "doctor": ("sampan.cli.doctor", "say what works on this machine, and why something does not"),

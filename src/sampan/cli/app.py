@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sampan.cli.job_options import EXECUTION
 from sampan.options.table import FLAG, LIST, VALUE, Argument, Command, Option
 
 TYPE_CHECKING = False
@@ -29,19 +30,28 @@ LAUNCH = Command(
         ),
         Option("--offline", FLAG, "ask no registry: the image has to be in a store"),
         Option("--engine", VALUE, "how to run it, see `sampan doctor`", "ENGINE"),
-        Option("--dry-run", FLAG, "print the plan and start nothing"),
+        Option(
+            "--dry-run", FLAG, "print the plan and start nothing; with options of jobs, count them and show the first command"
+        ),
+        *EXECUTION,
         JSON,
     ),
     (APPLICATION, INPUTS),
     description=(
         "The working directory is writable inside at its own path, input files that lie elsewhere are there read-only. Every value reaches the "
         "program exactly as it is written here: none can become a part of the command line. The exit status is the program's own; 125 means that "
-        "sampan failed, or that files which the descriptor promises are missing afterwards."
+        "sampan failed, or that files which the descriptor promises are missing afterwards. With --over, --back-end, a limit or --name, or a list where an input takes none, it becomes "
+        "an execution of one job or many, which is followed to its end, as by `sampan job submit --wait`; the jobs go on if this is interrupted, and "
+        "`sampan job fetch` brings the results. The status is 1 then if some jobs did not finish."
     ),
     examples=(
         ("sampan app launch bet.json --infile T1.nii.gz --maskfile brain", "with the inputs as options"),
         ("sampan app launch fsl_bet/6.0 values.json", "one that is kept, with a file of values"),
         ("sampan app launch bet.json --help", "what its inputs are"),
+        (
+            "sampan app launch --over 'infile=sub-*/T1.nii.gz' --back-end slurm bet.json --maskfile brain",
+            "a job for each file, on the cluster",
+        ),
     ),
     options_end=True,
 )
@@ -200,13 +210,16 @@ def remove(parsed: Parsed, context: Context) -> int:
 
 def inputs_of(verb: str, words: list[str], context: Context) -> tuple[Command, list[str]] | None:
     """For completion: the table of an application's inputs and the words behind its name; `None` before it is named."""
+    return behind(VERBS[verb][0], words, context) if verb in ("launch", "simulate") else None
+
+
+def behind(table: Command, words: list[str], context: Context) -> tuple[Command, list[str]] | None:
+    """The same for any command that takes an application with its inputs."""
     from sampan.apps import form
     from sampan.apps.load import load
     from sampan.errors import SampanError
 
-    if verb not in ("launch", "simulate"):
-        return None
-    spellings = {spelling: option for option in VERBS[verb][0].options for spelling in option.spellings}
+    spellings = {spelling: option for option in table.options for spelling in option.spellings}
     at = 0
     while at < len(words) - 1 and words[at].startswith("-"):
         option = spellings.get(words[at])
@@ -214,7 +227,7 @@ def inputs_of(verb: str, words: list[str], context: Context) -> tuple[Command, l
     if at >= len(words) - 1:
         return None
     try:
-        return form.options(load(words[at], context.session()), f"app {verb}"), words[at + 1 :]
+        return form.options(load(words[at], context.session()), table.words), words[at + 1 :]
     except SampanError:
         return None
 

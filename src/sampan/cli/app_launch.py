@@ -9,6 +9,7 @@ from sampan.apps.bind import bind
 from sampan.apps.launch import explain, prepare, write
 from sampan.apps.load import load
 from sampan.apps.outputs import collect
+from sampan.cli.job_options import names
 from sampan.errors import HostError
 from sampan.options.parse import HelpRequested
 from sampan.terminal import output
@@ -33,6 +34,8 @@ def launch(parsed: Parsed, context: Context) -> int:
     if values is None:
         return 0
     directory = form.working_directory(parsed.text("directory"))
+    if not parsed.given.isdisjoint(names()) or _vary(application, values):
+        return _jobs(application, values, directory, parsed, context)
     prepared = prepare(
         bind(application, values), directory, container=not parsed.flag("no_container"), volumes=parsed.texts("volume")
     )
@@ -47,6 +50,26 @@ def launch(parsed: Parsed, context: Context) -> int:
     if parsed.flag("json"):
         output.json_result(report(application, prepared, status, found))
     return _judge(application, status, found, context)
+
+
+def _vary(application: Application, values: dict[str, object]) -> bool:
+    """Whether a list makes one job a value: one for an input that takes none, or a list of lists."""
+    lists = {one.id for one in application.inputs if one.list}
+    several = {name: value for name, value in values.items() if isinstance(value, list)}
+    return any(name not in lists or (value and all(isinstance(one, list) for one in value)) for name, value in several.items())
+
+
+def _jobs(application: Application, values: dict[str, object], directory: str, parsed: Parsed, context: Context) -> int:
+    """As an execution: one job or many, on a back-end."""
+    from sampan.cli.job_submit import launch_jobs
+    from sampan.errors import UsageError
+
+    for name in ("volume", "no_container", "engine", "pull"):
+        if name in parsed.given:
+            raise UsageError(
+                f"--{name.replace('_', '-')} is for a launch on this machine in one process, not for jobs", "leave it out"
+            )
+    return launch_jobs(application, values, directory, parsed, context)
 
 
 def _values(application: Application, parsed: Parsed, verb: str) -> dict[str, object] | None:

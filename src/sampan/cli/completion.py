@@ -119,7 +119,7 @@ def _things(command: str, metavar: str, context: Context) -> list[str]:
 
 
 def _stored(command: str, kind: str, context: Context) -> list[str]:
-    """Images, containers and pins of the store."""
+    """Images, containers and pins of the store, and executions."""
     from sampan.container import shelf
     from sampan.runtime import ps
     from sampan.runtime.listing import listed
@@ -130,6 +130,10 @@ def _stored(command: str, kind: str, context: Context) -> list[str]:
         return sorted({f"{entry.name}:{entry.tag}" for entry in listed(session) if entry.tag})
     if kind == "IMAGE NAME":
         return sorted({entry.name for entry in listed(session) if entry.name})
+    if kind == "EXECUTION":
+        from sampan.executions.launch import kept as kept_executions
+
+        return ["last", *kept_executions(session).ids()]
     if kind == "APPLICATION":
         from sampan.apps import catalogue
 
