@@ -94,12 +94,16 @@ class Catalog:
 
     def _read_nested(self) -> dict[bytes, Nested]:
         found: dict[bytes, Nested] = {}
+        self.binds: set[bytes] = set()
         tables = ("nested_catalogs", "bind_mountpoints") if self._has_binds else ("nested_catalogs",)
         for table in tables:
             for path, text, size in self._connection.execute(f"SELECT path, sha1, size FROM {table}"):  # noqa: S608 - names of ours
                 if not isinstance(path, bytes) or not path.startswith(self.prefix + b"/") or not isinstance(size, int):
                     raise RepositoryError(f"catalog {self.hash} has a nested catalog that does not lie below it")
-                found[self.mountpoint + path[len(self.prefix) :]] = Nested(Hash.parse(_text(text)), size)
+                where = self.mountpoint + path[len(self.prefix) :]
+                if table == "bind_mountpoints":
+                    self.binds.add(where)
+                found[where] = Nested(Hash.parse(_text(text)), size)
         return found
 
     def _key(self, path: bytes) -> tuple[int, int]:
@@ -222,12 +226,20 @@ class Catalog:
         except (sqlite3.Error, OverflowError, TypeError) as error:
             raise database.damaged(error) from error
 
-    def hashes(self) -> Iterator[tuple[bytes, str]]:
-        """Digest and suffix of every object of a file's content."""
-        for (digest,) in self._query("SELECT hash FROM catalog WHERE hash IS NOT NULL"):
-            yield digest, ""
-        for (digest,) in self._query("SELECT hash FROM chunks"):
-            yield digest, "P"
+    def keys(self) -> set[tuple[int, int]]:
+        """The keys of all rows."""
+        return set(self._query("SELECT md5path_1, md5path_2 FROM catalog"))
+
+    def objects(self) -> Iterator[tuple[Hash, str]]:
+        """Hash and suffix of every object that holds a file's content; a content that lies outside is none. Raises `RepositoryError`."""
+        inside = f"flags & {entry.EXTERNAL} = 0"
+        whole = f"SELECT DISTINCT hash, flags, '' FROM catalog WHERE hash IS NOT NULL AND {inside}"  # noqa: S608
+        cut = f"SELECT DISTINCT chunks.hash, flags, 'P' FROM chunks JOIN catalog USING (md5path_1, md5path_2) WHERE {inside}"  # noqa: S608
+        for digest, flags, suffix in self._query(f"{whole} UNION {cut}"):
+            number = flags >> entry.ALGORITHM_SHIFT & entry.FIELD if isinstance(flags, int) else len(ALGORITHMS)
+            if not isinstance(digest, bytes) or len(digest) != _DIGEST or number >= len(ALGORITHMS):
+                raise RepositoryError(f"catalog {self.hash} has a file with an impossible hash")
+            yield Hash(digest, ALGORITHMS[number]), _text(suffix)
 
 
 _MAX_TIME = 1 << 43

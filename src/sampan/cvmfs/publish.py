@@ -59,6 +59,15 @@ class Grafted(NamedTuple):
     size: int
 
 
+class Limits(NamedTuple):
+    """Where a publication may change something, how many threads compress, and whether markers of nested catalogs are hidden."""
+
+    within: bytes = b""
+    workers: int | None = None
+    hide_markers: bool = True
+    now: int | None = None
+
+
 class Ending(Protocol):
     """How the new root catalog becomes the repository's state: by our signature, or by a gateway's."""
 
@@ -68,7 +77,7 @@ class Ending(Protocol):
 class Publication:
     """One publish. Several threads may use it: catalogs of subtrees are made side by side, and joined one after the other."""
 
-    def __init__(self, base: Repository, bodies: Bodies, setting: Setting, ending: Ending) -> None:
+    def __init__(self, base: Repository, bodies: Bodies, setting: Setting, ending: Ending, within: bytes = b"") -> None:
         """Use `begin`, of this module or of `gateway`."""
         self.base = base
         self.bodies = bodies
@@ -77,6 +86,20 @@ class Publication:
         self._editor = Editor(base, setting)
         self._lock = threading.RLock()
         self._forced = False
+        self._within = within
+
+    def _allowed(self, path: bytes) -> bytes:
+        """Raises `UsageError` for a path that is none, or not below the one that was leased."""
+        if checked(path) != self._within and not path.startswith(self._within + b"/"):
+            raise UsageError(
+                f"{printable(path) or '/'} does not lie below {printable(self._within)}, which is all that may be changed"
+            )
+        return path
+
+    def _below(self, path: bytes) -> bytes:
+        if not self._allowed(path):
+            raise UsageError("the root of a repository can only be grafted as a whole")
+        return path
 
     @property
     def changed(self) -> bool:
@@ -94,7 +117,7 @@ class Publication:
         Paths are relative to `path` (`b"usr/bin"`), directories before what is in them; `b""`, if it comes first, is `path` itself.
         Missing parents are made. Raises `RepositoryError` for a tree that cannot be published, `UsageError`, `HostError`.
         """
-        path = checked(path)
+        self._allowed(path)
         tree = Tree(entry.directory(mtime=self._setting.now * 10**9), entries)
         built = build.build(self._setting, path, tree, limit)
         with self._lock:
@@ -107,17 +130,17 @@ class Publication:
         Raises `UsageError` where a directory would become something else, `RepositoryError`.
         """
         with self._lock:
-            self._editor.put(_below(path), found._replace(name=path.rpartition(b"/")[2]))
+            self._editor.put(self._below(path), found._replace(name=path.rpartition(b"/")[2]))
 
     def remove(self, path: bytes) -> bool:
         """The whole subtree; False if there is nothing."""
         with self._lock:
-            return self._editor.remove(_below(path))
+            return self._editor.remove(self._below(path))
 
     def nest(self, path: bytes) -> None:
         """The directory becomes a nested catalog with what is in it; nothing if it is one."""
         with self._lock:
-            self._editor.nest(_below(path))
+            self._editor.nest(self._below(path))
 
     def exists(self, path: bytes) -> bool:
         """Whether there is something at `path`, with what this publication changed."""
@@ -174,7 +197,14 @@ def begin(
     """Carry a repository on. Raises `RepositoryBusy` if somebody else does and `wait` is not set, and what reading it raises."""
     with store.lock("publishes", notice, wait=wait), scratch_directory() as scratch:
         release = Release.load(store, signer, scratch, now)
-        publication = started(release.base, release.deposit, release.compressor(), _Signed(release), scratch, workers)
+        publication = started(
+            release.base,
+            release.deposit,
+            release.compressor(),
+            _Signed(release),
+            scratch,
+            Limits(workers=workers, now=release.now),
+        )
         with contextlib.closing(publication):
             yield publication
 
@@ -185,10 +215,10 @@ def started(
     compressor: compression.Compressor,
     ending: Ending,
     scratch: str,
-    workers: int | None = None,
+    limits: Limits,
 ) -> Publication:
     """A publication on `base`; the caller holds what keeps others away."""
-    bodies = Bodies(deposit, compressor, workers)
+    bodies = Bodies(deposit, compressor, limits.workers)
 
     def previous(path: bytes) -> Hash | None:
         if not path:
@@ -197,8 +227,18 @@ def started(
         return None if nested is None else nested.hash
 
     empty = bodies.add(io.BytesIO(b""))
-    setting = Setting(deposit, scratch, base.manifest.revision + 1, int(time.time()), base.manifest.ttl, empty, previous)
-    return Publication(base, bodies, setting, ending)
+    state = base.manifest
+    setting = Setting(
+        deposit,
+        scratch,
+        state.revision + 1,
+        int(time.time()) if limits.now is None else limits.now,
+        state.ttl,
+        empty,
+        previous,
+        limits.hide_markers,
+    )
+    return Publication(base, bodies, setting, ending, limits.within)
 
 
 def create(
@@ -249,12 +289,6 @@ def checked(path: bytes) -> bytes:
     parts = path.split(b"/")[1:]
     if path and (not path.startswith(b"/") or any(part in (b"", b".", b"..") for part in parts)):
         raise UsageError(f"{printable(path)!r} is not an absolute path of a repository, as b'/a/b'")
-    return path
-
-
-def _below(path: bytes) -> bytes:
-    if not checked(path):
-        raise UsageError("the root of a repository can only be grafted as a whole")
     return path
 
 
