@@ -50,7 +50,6 @@ GC = Command(
         ),
         Option("--grace", VALUE, "spare objects that are younger (default: 1d)", "TIME", default="1d"),
         Option("--dry-run", FLAG, "say what would be removed"),
-        WAIT,
         *PLACE,
     ),
     (REPOSITORY,),
@@ -70,7 +69,6 @@ TAG = Command(
         Option("--rm", FLAG, "remove the tag"),
         Option("-m --message", VALUE, "a description", "TEXT"),
         FORMAT,
-        WAIT,
         *PLACE,
     ),
     (REPOSITORY, Argument("TAG", "?", "the tag that the current revision gets")),
@@ -82,7 +80,7 @@ TAG = Command(
 ROLLBACK = Command(
     "repo rollback",
     "publish the state of a tag again, as a new revision",
-    (WAIT, *PLACE),
+    PLACE,
     (REPOSITORY, Argument("TAG", "1", "the tag; trunk-previous is the revision before")),
 )
 MIRROR = Command(
@@ -120,7 +118,7 @@ SERVE = Command(
 def init(parsed: Parsed, context: Context) -> int:
     """The public key that clients need."""
     place = where(parsed, context)
-    store, keys = place.store(), place.key_directory
+    store, keys = place.new_store(), place.key_directory
     public = f"{keys}/{place.fqrn}.pub"
     if not os.path.exists(f"{keys}/{place.fqrn}.key"):
         if os.path.exists(public):
@@ -150,15 +148,9 @@ def collect(parsed: Parsed, context: Context) -> int:
     place = where(parsed, context)
     keep, grace = parse_grace(str(parsed.text("keep"))), parse_grace(str(parsed.text("grace")))
     dry = parsed.flag("dry_run")
-    done = collect_garbage(
-        place.store(),
-        place.signer(),
-        keep_days=keep / 86400,
-        grace=grace,
-        dry_run=dry,
-        wait=parsed.flag("wait"),
-        notice=context.notice,
-    )
+    events = (context.notice, context.progress)
+    done = collect_garbage(place.store(), place.signer(), keep_days=keep / 86400, grace=grace, dry_run=dry, events=events)
+    context.progress.stop()
     removed = "would be removed" if dry else "removed"
     output.result(f"{done.roots} revisions, {done.objects} objects, {output.size(done.bytes)} {removed}\n")
     return 0
@@ -192,16 +184,9 @@ def tag(parsed: Parsed, context: Context) -> int:
         output.result(output.columns(("TAG", "REVISION", "PUBLISHED", "DESCRIPTION"), rows))
         return 0
     if parsed.flag("rm"):
-        remove_tag(place.store(), place.signer(), name, wait=parsed.flag("wait"), notice=context.notice)
+        remove_tag(place.store(), place.signer(), name, notice=context.notice)
     else:
-        set_tag(
-            place.store(),
-            place.signer(),
-            name,
-            description=parsed.text("message") or "",
-            wait=parsed.flag("wait"),
-            notice=context.notice,
-        )
+        set_tag(place.store(), place.signer(), name, description=parsed.text("message") or "", notice=context.notice)
     output.result(f"{name}\n")
     return 0
 
@@ -211,7 +196,7 @@ def roll_back(parsed: Parsed, context: Context) -> int:
     from sampan.cvmfs.tags import rollback
 
     place = where(parsed, context)
-    manifest = rollback(place.store(), place.signer(), str(parsed.text("tag")), wait=parsed.flag("wait"), notice=context.notice)
+    manifest = rollback(place.store(), place.signer(), str(parsed.text("tag")), notice=context.notice)
     output.result(f"revision {manifest.revision} of {manifest.fqrn} is what {parsed.text('tag')} was\n")
     return 0
 
@@ -221,12 +206,14 @@ def copy(parsed: Parsed, context: Context) -> int:
     from sampan.cvmfs.mirror import mirror
 
     source, target = where(parsed, context, "source"), where(parsed, context, "target")
+    events = (context.notice, context.progress)
     done = mirror(
         source.objects(),
-        target.store(),
+        target.new_store(),
         source.public_keys(),
+        fqrn=source.fqrn,
         workers=_number(parsed, "workers", 1, 256),
-        progress=context.progress,
+        events=events,
     )
     context.progress.stop()
     output.result(f"revision {done.revision} of {source.fqrn}: {done.objects} objects, {output.size(done.bytes)} copied\n")

@@ -139,9 +139,7 @@ def _place(parsed: Parsed, context: Context) -> StorePlace | GatewayPlace:
     url = parsed.text("gateway")
     if url is None:
         return StorePlace(found)
-    from sampan.cvmfs.gateway import Gateway, read_key
-
-    return GatewayPlace(found, Gateway(url, *read_key(parsed.text("gateway_key"), os.environ)))
+    return GatewayPlace(found, url, parsed.text("gateway_key"))
 
 
 def _show(run: Report, context: Context, *, as_json: bool) -> int:

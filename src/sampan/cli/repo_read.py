@@ -163,7 +163,8 @@ def check_all(parsed: Parsed, context: Context) -> int:
     """A line a fault."""
     from sampan.cvmfs.check import check
 
-    found = check(where(parsed, context).open(), data=not parsed.flag("catalogs"), progress=context.progress)
+    place = where(parsed, context)
+    found = check(place.open(), place.objects(), data=not parsed.flag("catalogs"), progress=context.progress)
     context.progress.stop()
     if parsed.text("format") == "json":
         output.json_result({**found._asdict(), "faults": list(found.faults)})

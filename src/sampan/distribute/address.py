@@ -11,19 +11,20 @@ import os
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from sampan.cvmfs import publish
+from sampan.cvmfs import gateway, publish
 from sampan.cvmfs.directory import DirectoryStore
+from sampan.cvmfs.gateway import Gateway, Key
 from sampan.cvmfs.keys import Signer, public_keys
 from sampan.cvmfs.reader import Repository
 from sampan.distribute.web import WebObjects
 from sampan.errors import UsageError, printable
 from sampan.registry.certificates import configuration_directory
+from sampan.registry.transport import Transport
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from contextlib import AbstractContextManager
 
-    from sampan.cvmfs.gateway import Gateway
     from sampan.cvmfs.keys import PublicKey
     from sampan.cvmfs.objects import Objects, Store
     from sampan.cvmfs.publish import Publication
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
     from sampan.settings import Settings
 
 OFFICIAL_KEYS = "/etc/cvmfs/keys"
+GATEWAY_KEY = "SAMPAN_GATEWAY_KEY"
+GATEWAY_PATIENCE = 3600.0
+"""Seconds that `--wait` waits for a lease at most."""
 
 
 class Where:
@@ -98,6 +102,13 @@ class Where:
             )
         return DirectoryStore(self.address)
 
+    def new_store(self) -> Store:
+        """As `store`, made if it is a directory that there is not. Raises `HostError` besides."""
+        found = self.store()
+        if isinstance(found, DirectoryStore):
+            found.prepare()
+        return found
+
     def open(self) -> Repository:
         """Read it, verified down from the master key. Raises what `Repository.open` raises."""
         return Repository.open(self.objects(), self.public_keys(), fqrn=self.fqrn)
@@ -123,9 +134,15 @@ class StorePlace:
 class GatewayPlace:
     """A repository that a gateway signs; `where` says where it is read."""
 
-    def __init__(self, where: Where, gateway: Gateway) -> None:
+    def __init__(self, where: Where, url: str, key_file: str | None) -> None:
+        """`key_file` holds the API key, else the variable `SAMPAN_GATEWAY_KEY` does. Raises `UsageError`."""
         self._where = where
-        self._gateway = gateway
+        url = url.rstrip("/")
+        self._gateway = Gateway(
+            url if "/api/" in url else f"{url}/api/v1",
+            _gateway_key(key_file, where.environ),
+            Transport(where.notice, where.environ),
+        )
         self.objects = where.objects()
 
     def open(self) -> Repository:
@@ -134,6 +151,18 @@ class GatewayPlace:
 
     def begin(self, path: bytes, notice: Notice, *, wait: bool) -> AbstractContextManager[Publication]:
         """Lease the path and carry on the current state."""
-        from sampan.cvmfs import gateway
+        seconds = GATEWAY_PATIENCE if wait else 0.0
+        return gateway.begin(self._gateway, self.objects, self._where.public_keys(), path, wait=seconds, notice=notice)
 
-        return gateway.begin(self._gateway, self.objects, self._where.public_keys(), path, wait=wait, notice=notice)
+
+def _gateway_key(path: str | None, environ: Mapping[str, str]) -> Key:
+    if path is None:
+        text = environ.get(GATEWAY_KEY)
+        if not text:
+            raise UsageError(f"a gateway needs a key: --gateway-key FILE, or its text in {GATEWAY_KEY}", "plain_text ID SECRET")
+        return Key.parse(text.encode(), GATEWAY_KEY)
+    try:
+        with open(path, "rb") as stream:
+            return Key.parse(stream.read(4096), path)
+    except OSError as error:
+        raise UsageError(f"cannot read the gateway's key {path}: {error.strerror}") from error

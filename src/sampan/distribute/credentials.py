@@ -1,7 +1,7 @@
 """Passwords for registries from the environment, as CI jobs have them, in the form in which the registry client reads them. Pure.
 
 `DOCKER_AUTH_CONFIG` (what GitLab's and Docker's own programs read: the text of docker's config.json) is left as it is. DUCC's variables
-(`DUCC_AUTH_REGISTRIES=a,b`, then `DUCC_a_IDENT`, `_USER`, `_PASS`) and sampan's own (`SAMPAN_REGISTRY_AUTH`, lines or words
+(`DUCC_AUTH_REGISTRIES=a,b`, then `DUCC_a_IDENT`, `_USER`, `_PASS`) and sampan's own (`SAMPAN_REGISTRY_AUTH`, lines
 `HOST=USER:PASSWORD`) are added to it. A password is never in a list, a log or on a command line.
 """
 
@@ -43,14 +43,12 @@ def with_credentials(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def _own(environ: Mapping[str, str]) -> Iterator[tuple[str, tuple[str, str]]]:
-    for word in environ.get(OWN, "").split():
-        host, equals, secret = word.partition("=")
+    for line in filter(str.strip, environ.get(OWN, "").splitlines()):
+        host, equals, secret = line.partition("=")
         user, colon, password = secret.partition(":")
-        if not equals or not colon or not host or not user:
-            raise BadSetting(
-                f"the variable {OWN} has a word that is not HOST=USER:PASSWORD", "separate several by blanks or lines"
-            )
-        yield _key(host), (user, password)
+        if not equals or not colon or not host.strip() or not user:
+            raise BadSetting(f"the variable {OWN} has a line that is not HOST=USER:PASSWORD", "one line for each registry")
+        yield _key(host.strip()), (user, password)
 
 
 def _ducc(environ: Mapping[str, str]) -> Iterator[tuple[str, tuple[str, str]]]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from sampan.cvmfs.entry import HIDDEN, pieces
+from sampan.cvmfs.entry import HIDDEN, MARKER, pieces
 from sampan.cvmfs.hashing import Hash
 from sampan.distribute.crowd import each
 from sampan.errors import IntegrityError, SampanError, printable
@@ -26,10 +26,10 @@ BATCH = 256
 
 
 def fingerprint(entries: Iterable[tuple[bytes, Entry]]) -> str:
-    """The same text for the same entries in the same order, the marks of nested catalogs left out; paths are relative to the directory."""
-    found = hashlib.sha256()
+    """The same text for the same entries in any order, the marks of nested catalogs left out; paths are relative to the directory."""
+    found = []
     for path, entry in entries:
-        if not entry.flags & HIDDEN:
+        if not entry.flags & HIDDEN and path.rpartition(b"/")[2] != MARKER:
             words = (
                 path,
                 entry.mode,
@@ -42,8 +42,8 @@ def fingerprint(entries: Iterable[tuple[bytes, Entry]]) -> str:
                 entry.xattrs,
                 entry.body,
             )
-            found.update(repr(words).encode())
-    return found.hexdigest()
+            found.append(hashlib.sha256(repr(words).encode()).digest())
+    return hashlib.sha256(b"".join(sorted(found))).hexdigest()
 
 
 class Verifier:
