@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.images.build import Layout, device, directory, fifo, file, hardlink, layer, opaque, symlink, whiteout
+from tests.journeys.conftest import busybox, busybox_layers  # noqa: F401 - fixtures
 from tests.peers.docker_registry import seed
 from tests.product import Done, Sampan
 
