@@ -5,13 +5,13 @@ from __future__ import annotations
 import io
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from sampan.cvmfs import entry, publish
 from sampan.cvmfs.bodies import CUT, WHOLE
 from sampan.cvmfs.check import check
-from sampan.cvmfs.entry import directory, regular, symlink
+from sampan.cvmfs.entry import Entry, directory, regular, symlink
 from sampan.cvmfs.reader import Repository
 from sampan.errors import UsageError
 from tests.cvmfs.trees import expected, expected_groups, groups, leaves, names, told, trees, with_bodies
@@ -78,8 +78,13 @@ class Model:
         return bool(there)
 
 
+BODILESS = Entry(b"", 0o10644, 0, 0, 0, 0)
+
+
 @few
 @given(done=changes)
+@example(done=[("put", b"/a/a", (BODILESS, b"")), ("mkdir", b"/a", None), ("nest", b"/a", None)])
+@example(done=[("put", b"/a/a", (BODILESS, b"")), ("graft", b"/a", [(b"", directory(), b"")]), ("put", b"/a/b", (BODILESS, b""))])
 def test_changes_add_up(new_store, signer, done):
     store, model = new_store(), Model()
     todo = [*done, ("commit", b"", None)]

@@ -177,7 +177,9 @@ def marker_row(where: bytes, top: Entry, setting: Setting) -> tuple[object, ...]
 
 def insert_nested(connection: sqlite3.Connection, path: bytes, hash: Hash, size: int) -> None:
     """The row that says which catalog is nested at an absolute path. Raises sqlite3.Error."""
-    connection.execute("INSERT OR REPLACE INTO nested_catalogs VALUES (CAST(? AS TEXT), ?, ?)", (path, hash.text, size))
+    connection.execute(
+        "INSERT OR REPLACE INTO nested_catalogs (path, sha1, size) VALUES (CAST(? AS TEXT), ?, ?)", (path, hash.text, size)
+    )
 
 
 def finished(setting: Setting, draft: database.Draft, mountpoint: bytes, below: Counter[str]) -> Built:

@@ -8,7 +8,6 @@ latter. Rows come from a server: each is checked when it becomes an `Entry`, so 
 
 from __future__ import annotations
 
-import sqlite3
 import stat
 import threading
 from operator import itemgetter
@@ -20,6 +19,7 @@ from sampan.cvmfs.hashing import ALGORITHMS, Hash, path_key
 from sampan.errors import RepositoryError, printable
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections import Counter
     from collections.abc import Iterator
 
@@ -72,7 +72,7 @@ class Catalog:
             self._columns = self._understood()
             self.prefix = self.properties.get("root_prefix", "").encode("utf-8", "surrogateescape")
             self.nested = self._read_nested()
-        except sqlite3.Error as error:
+        except database.FAULTS as error:
             raise database.damaged(error) from error
 
     def __del__(self) -> None:
@@ -115,7 +115,7 @@ class Catalog:
         try:
             with self._lock:
                 return self._connection.execute(sql, values).fetchall()
-        except (sqlite3.Error, OverflowError) as error:
+        except database.FAULTS as error:
             raise database.damaged(error) from error
 
     def lookup(self, path: bytes) -> Entry | None:
@@ -223,7 +223,7 @@ class Catalog:
         try:
             with self._lock:
                 return counters.counted(self._connection)
-        except (sqlite3.Error, OverflowError, TypeError) as error:
+        except database.FAULTS as error:
             raise database.damaged(error) from error
 
     def keys(self) -> set[tuple[int, int]]:

@@ -42,6 +42,8 @@ INSERT INTO branches VALUES ('', NULL, 0);
 """
 )
 REFLOG = PROPERTIES + "\nCREATE TABLE refs (hash TEXT, type INTEGER, timestamp INTEGER, CONSTRAINT pk_refs PRIMARY KEY (hash));\n"
+FAULTS = (sqlite3.Error, ValueError, OverflowError, TypeError)
+"""What reading a damaged database raises: SQLite's words about it may not even be UTF-8, which is a ValueError."""
 _PAGE = 1024
 _MAGIC = b"SQLite format 3\0"
 
@@ -54,7 +56,7 @@ def opened(data: bytes, scratch: str | None = None) -> sqlite3.Connection:
         connection = sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None)
         try:
             connection.deserialize(data)
-        except (sqlite3.Error, OverflowError) as error:
+        except FAULTS as error:
             connection.close()
             raise damaged(error) from error
         return _guarded(connection)
@@ -86,7 +88,7 @@ def _guarded(connection: sqlite3.Connection) -> sqlite3.Connection:
         connection.execute("PRAGMA cell_size_check = ON")
         kinds = dict(connection.execute("SELECT name, type FROM sqlite_master"))
         connection.execute("PRAGMA query_only = ON")
-    except (sqlite3.Error, TypeError) as error:
+    except FAULTS as error:
         connection.close()
         raise damaged(error) from error
     if any(kind not in (b"table", b"index") for kind in kinds.values()):

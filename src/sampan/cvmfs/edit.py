@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from sampan.cvmfs import build, counters, database, entry, rows
 from sampan.cvmfs.catalog import Nested
 from sampan.cvmfs.hashing import CATALOG, Hash, path_key
-from sampan.cvmfs.rows import parent_of
+from sampan.cvmfs.rows import COLUMNS, parent_of
 from sampan.errors import RepositoryError, UsageError, printable
 
 if TYPE_CHECKING:
@@ -27,9 +27,6 @@ if TYPE_CHECKING:
 
     Row = tuple[Any, ...]
 
-_COLUMNS = (
-    "md5path_1, md5path_2, parent_1, parent_2, hardlinks, hash, size, mode, mtime, mtimens, flags, name, symlink, uid, gid, xattr"
-)
 _UPGRADES = (("catalog", "xattr", "BLOB"), ("catalog", "mtimens", "INTEGER"))
 _BINDS = "CREATE TABLE IF NOT EXISTS bind_mountpoints (path TEXT, sha1 TEXT, size INTEGER, CONSTRAINT pk_bind_mountpoints PRIMARY KEY (path))"
 _WHERE = "md5path_1 = ? AND md5path_2 = ?"
@@ -55,7 +52,7 @@ class Edited:
                 path: Nested(Hash.parse(text.decode("ascii", "replace")), size)
                 for path, text, size in self.all("SELECT path, sha1, size FROM nested_catalogs")
             }
-        except (sqlite3.Error, AttributeError) as error:
+        except (*database.FAULTS, AttributeError) as error:
             self.draft.close()
             raise database.damaged(error) from error
 
@@ -76,7 +73,7 @@ class Edited:
 
     def row(self, path: bytes) -> Row | None:
         """The sixteen columns of a path."""
-        found: Row | None = self.run(f"SELECT {_COLUMNS} FROM catalog WHERE {_WHERE}", path_key(path)).fetchone()  # noqa: S608
+        found: Row | None = self.run(f"SELECT {COLUMNS} FROM catalog WHERE {_WHERE}", path_key(path)).fetchone()  # noqa: S608
         return found
 
     def subtree(self, path: bytes) -> Iterator[tuple[bytes, int]]:
@@ -200,10 +197,10 @@ class Editor:
         if path not in holder.nested:
             for child, _ in list(holder.subtree(path)):
                 holder.forget(child)
-        for mountpoint in [one for one in holder.nested if one == path or one.startswith(path + b"/")]:
+        for mountpoint in [one for one in holder.nested if _is_within(one, path)]:
             self._unmount(holder, mountpoint)
         holder.forget(path)
-        holder.touched.add(parent_of(path))
+        holder.touched = {one for one in holder.touched if not _is_within(one, path)} | {parent_of(path)}
         holder.changed = True
         return True
 
@@ -212,7 +209,7 @@ class Editor:
         holder.below.subtract(self._accounted(holder, mountpoint))
         del holder.nested[mountpoint]
         holder.run("DELETE FROM nested_catalogs WHERE path = CAST(? AS TEXT)", (mountpoint,))
-        for where in [one for one in self._open if one == mountpoint or one.startswith(mountpoint + b"/")]:
+        for where in [one for one in self._open if _is_within(one, mountpoint)]:
             self._open.pop(where).draft.close()
 
     def _accounted(self, holder: Edited, mountpoint: bytes) -> Counter[str]:
@@ -261,22 +258,26 @@ class Editor:
         marks = "?, " * 15 + "?"
         top = list(row)
         top[_FLAGS] = int(row[_FLAGS]) | entry.NESTED_ROOT
-        made.run(f"INSERT INTO catalog ({_COLUMNS}) VALUES ({marks})", tuple(top))  # noqa: S608
+        made.run(f"INSERT INTO catalog ({COLUMNS}) VALUES ({marks})", tuple(top))  # noqa: S608
         made.run("UPDATE catalog SET name = CAST(name AS TEXT), symlink = CAST(symlink AS TEXT)")
         if made.row(path + b"/" + entry.MARKER) is None:
             owner = entry.directory(uid=int(row[13]), gid=int(row[14]), mtime=int(row[8]) * 10**9)
             rows.insert(made.draft.connection, [build.marker_row(path, owner, self._setting)])
         holder.run(f"UPDATE catalog SET flags = flags | {entry.NESTED_MOUNT} WHERE {_WHERE}", path_key(path))  # noqa: S608
         holder.nested[path] = Nested(Hash(bytes(20)), 0)
+        made.touched = {one for one in holder.touched if _is_within(one, path)}
+        holder.touched -= made.touched
         made.changed = holder.changed = True
 
     def _move(self, holder: Edited, made: Edited, path: bytes) -> None:
         """The rows below a path from one catalog into another."""
         marks = "?, " * 15 + "?"
         for child, _ in list(holder.subtree(path)):
-            made.run(f"INSERT INTO catalog ({_COLUMNS}) VALUES ({marks})", holder.row(child) or ())  # noqa: S608
+            made.run(f"INSERT INTO catalog ({COLUMNS}) VALUES ({marks})", holder.row(child) or ())  # noqa: S608
             pieces = holder.all(f"SELECT md5path_1, md5path_2, offset, size, hash FROM chunks WHERE {_WHERE}", path_key(child))  # noqa: S608
-            made.draft.connection.executemany("INSERT INTO chunks VALUES (?, ?, ?, ?, ?)", pieces)
+            made.draft.connection.executemany(
+                "INSERT INTO chunks (md5path_1, md5path_2, offset, size, hash) VALUES (?, ?, ?, ?, ?)", pieces
+            )
             holder.forget(child)
         for mountpoint in [one for one in holder.nested if one.startswith(path + b"/")]:
             counts = self._accounted(holder, mountpoint)
@@ -304,7 +305,7 @@ class Editor:
                 if mountpoint:
                     self._carry_up(self._holder(mountpoint), catalog, top, built)
             return built
-        except sqlite3.Error as error:
+        except (sqlite3.Error, ValueError) as error:
             raise database.scratch_failure(error) from error
         finally:
             self.close()
@@ -315,5 +316,9 @@ class Editor:
         marks = "?, " * 11 + "CAST(? AS TEXT), CAST(? AS TEXT), ?, ?, ?"
         values = list(top)
         values[_FLAGS] = int(top[_FLAGS]) & ~entry.NESTED_ROOT | entry.NESTED_MOUNT
-        parent.run(f"INSERT OR REPLACE INTO catalog ({_COLUMNS}) VALUES ({marks})", tuple(values))  # noqa: S608
+        parent.run(f"INSERT OR REPLACE INTO catalog ({COLUMNS}) VALUES ({marks})", tuple(values))  # noqa: S608
         self._mount(parent, catalog.mountpoint, built)
+
+
+def _is_within(path: bytes, top: bytes) -> bool:
+    return path == top or path.startswith(top + b"/")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from typing import NamedTuple
 
 from sampan.cvmfs import database
@@ -43,7 +42,7 @@ def read(data: bytes, scratch: str | None = None) -> tuple[Tag, ...]:
             "SELECT name, hash, revision, timestamp, description, size, channel FROM tags LIMIT ?", (MAX_TAGS,)
         )
         tags = [_tag(row) for row in rows]
-    except sqlite3.Error as error:
+    except database.FAULTS as error:
         raise database.damaged(error) from error
     finally:
         connection.close()

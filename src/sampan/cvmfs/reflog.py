@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from typing import NamedTuple
 
 from sampan.cvmfs import database
@@ -32,7 +31,7 @@ def read(data: bytes, scratch: str | None = None) -> tuple[Reference, ...]:
             if not isinstance(text, bytes) or kind not in range(4) or not isinstance(timestamp, int):
                 raise RepositoryError("the reflog has a row without a hash, type or time")
             found.append(Reference(Hash.parse(text.decode("ascii", "replace")), kind, timestamp))
-    except sqlite3.Error as error:
+    except database.FAULTS as error:
         raise database.damaged(error) from error
     finally:
         connection.close()

@@ -19,7 +19,11 @@ if TYPE_CHECKING:
 _NANO = 10**9
 _GIVEN = entry.HIDDEN | entry.DIRECT_IO | entry.EXTERNAL
 # A name that is no UTF-8 is bound as a blob and stays the same bytes; the column is a text for every reader.
-_INSERT = "INSERT OR REPLACE INTO catalog VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, CAST(? AS TEXT), CAST(? AS TEXT), ?, ?, ?)"
+# Columns are named: a catalog of an old tool that got them later has them in another order.
+COLUMNS = (
+    "md5path_1, md5path_2, parent_1, parent_2, hardlinks, hash, size, mode, mtime, mtimens, flags, name, symlink, uid, gid, xattr"
+)
+_INSERT = f"INSERT OR REPLACE INTO catalog ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, CAST(? AS TEXT), CAST(? AS TEXT), ?, ?, ?)"  # noqa: S608
 _KINDS = {
     stat.S_IFDIR: entry.DIRECTORY,
     stat.S_IFREG: entry.FILE,
@@ -101,5 +105,6 @@ def insert_chunks(connection: sqlite3.Connection, path: bytes, found: Entry) -> 
     if found.body is not None and found.body.chunks:
         key = path_key(path)
         connection.executemany(
-            "INSERT INTO chunks VALUES (?, ?, ?, ?, ?)", [(*key, c.offset, c.size, c.hash.digest) for c in found.body.chunks]
+            "INSERT INTO chunks (md5path_1, md5path_2, offset, size, hash) VALUES (?, ?, ?, ?, ?)",
+            [(*key, c.offset, c.size, c.hash.digest) for c in found.body.chunks],
         )
