@@ -54,6 +54,7 @@ GC = Command(
     ),
     (REPOSITORY,),
     description="It may run beside a publish; then one of the two waits or is refused.",
+    examples=(("sampan repo gc --keep 14d /srv/cvmfs/images.example.org", "two weeks of revisions stay"),),
 )
 RESIGN = Command(
     "repo resign",
@@ -61,6 +62,9 @@ RESIGN = Command(
     (Option("--days", VALUE, f"how long it is valid (default: {DAYS})", "DAYS", default=str(DAYS)), WAIT, *PLACE),
     (REPOSITORY,),
     description="Clients refuse a repository whose whitelist has expired. A new certificate of the publisher is brought in as well.",
+    examples=(
+        ("sampan repo resign --keys /media/stick/keys /srv/cvmfs/images.example.org", "with the master key from elsewhere"),
+    ),
 )
 TAG = Command(
     "repo tag",
@@ -82,6 +86,7 @@ ROLLBACK = Command(
     "publish the state of a tag again, as a new revision",
     PLACE,
     (REPOSITORY, Argument("TAG", "1", "the tag; trunk-previous is the revision before")),
+    examples=(("sampan repo rollback /srv/cvmfs/images.example.org trunk-previous", "undo the last publish"),),
 )
 MIRROR = Command(
     "repo mirror",
@@ -90,7 +95,7 @@ MIRROR = Command(
     (Argument("SOURCE", "1", "the repository to copy"), Argument("TARGET", "1", "a directory or s3://BUCKET/PREFIX")),
     description="Everything is verified on the way. Needs no key but FQRN.pub.",
     examples=(
-        ("sampan repo mirror https://stratum0.example.org/cvmfs/images.example.org /srv/cvmfs/images.example.org", "a replica"),
+        ("sampan repo mirror http://s0.example.org/cvmfs/i.example.org /srv/cvmfs/i.example.org", "a replica"),
     ),
 )
 SERVE = Command(

@@ -55,6 +55,7 @@ CAT = Command(
     "write a file of a repository to standard output",
     (TAG, *PLACE),
     (REPOSITORY, Argument("PATH", "1", "the file; links are followed inside the repository")),
+    examples=(("sampan repo cat /srv/cvmfs/images.example.org /.metadata/sampan.json", "what is noted as published"),),
 )
 CHECK = Command(
     "repo check",
@@ -62,6 +63,7 @@ CHECK = Command(
     (Option("--catalogs", FLAG, "catalogs alone, not the contents of files"), FORMAT, *PLACE),
     (REPOSITORY,),
     description="Exit status 0 without faults, else 125.",
+    examples=(("sampan repo check /srv/cvmfs/images.example.org", "every catalog and every object"),),
 )
 
 
