@@ -94,9 +94,7 @@ MIRROR = Command(
     (Option("--workers", VALUE, "connections (default: 8)", "N", default="8"), *PLACE),
     (Argument("SOURCE", "1", "the repository to copy"), Argument("TARGET", "1", "a directory or s3://BUCKET/PREFIX")),
     description="Everything is verified on the way. Needs no key but FQRN.pub.",
-    examples=(
-        ("sampan repo mirror http://s0.example.org/cvmfs/i.example.org /srv/cvmfs/i.example.org", "a replica"),
-    ),
+    examples=(("sampan repo mirror http://s0.example.org/cvmfs/i.example.org /srv/cvmfs/i.example.org", "a replica"),),
 )
 SERVE = Command(
     "repo serve",

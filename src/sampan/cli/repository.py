@@ -25,5 +25,5 @@ def where(parsed: Parsed, context: Context, argument: str = "repo") -> Where:
     found = Where(str(parsed.values[argument]), context.settings, context.notice, os.environ)
     found.keys = os.path.expanduser(parsed.text("keys") or "")
     found.name = parsed.text("name") or ""
-    found.endpoint = parsed.text("endpoint") or ""
+    found.endpoint = str(parsed.values.get("endpoint") or "")
     return found
