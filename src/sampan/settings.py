@@ -45,6 +45,10 @@ TABLE = (
     Setting("foreign_layers", "flag", False, "fetch layers that a registry must not keep from the addresses in their manifest"),
     Setting("runtime_dir", "path", "", "this node's short-lived files (default: sampan below XDG_RUNTIME_DIR or /tmp)"),
     Setting("programs", "path", "", "sampan's native programs (default: inside the package)"),
+    Setting(
+        "repo_keys", "path", "", "the directory with keys of CVMFS repositories (default: sampan/keys below XDG_CONFIG_HOME)"
+    ),
+    Setting("cvmfs_mounts", "path", "/cvmfs", "where CVMFS repositories are mounted, for `run cvmfs://NAME/PATH`"),
     Setting("authfile", "path", "", "credentials for registries (default: those of podman and docker)"),
 )
 BY_NAME = {setting.name: setting for setting in TABLE}

@@ -61,6 +61,12 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         ),
         "rerun": ("sampan.cli.rerun", "repeat the execution of a crate, and say what differs"),
     },
+    "repositories": {
+        "repo": (
+            "sampan.cli.repo",
+            "CVMFS repositories of images: init, publish, status, ls, cat, check, gc, resign, tag, rollback, mirror, serve",
+        ),
+    },
     "sampan itself": {
         "doctor": ("sampan.cli.doctor", "say what works on this machine, and why something does not"),
         "self-check": ("sampan.cli.self_check", "try on this node what a job's start does"),

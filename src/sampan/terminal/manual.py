@@ -26,6 +26,17 @@ THEMES = (
     ("jobs", "over dot back_end option at_once wait retries json"),
     ("image and engine", "pull platform offline stage engine engine_trace landlock"),
 )  # fmt: skip
+# Of a command whose options mean something else.
+THEMES_OF = {
+    "repo publish": (
+        ("what is published", "list only events platform dry_run"),
+        ("what goes", "prune grace quota label"),
+        ("where it lies", "base osg_names bind_point"),
+        ("how", "parallel wait no_verify authfile"),
+        ("the repository", "keys name endpoint gateway gateway_key"),
+        ("what is told", "status notify webhook format"),
+    ),
+}
 OTHER = "other"
 MANY = 14
 # Commands that become, or end with the status of, a program.
@@ -39,7 +50,10 @@ def themes(command: Command) -> list[tuple[str, tuple[Option, ...]]]:
     if len(command.options) < MANY:
         return [("options", command.options)] if command.options else []
     left = {option.name: option for option in command.options}
-    found = [(title, tuple(left.pop(name) for name in names.split() if name in left)) for title, names in THEMES]
+    found = [
+        (title, tuple(left.pop(name) for name in names.split() if name in left))
+        for title, names in THEMES_OF.get(command.words, THEMES)
+    ]
     return [(title, options) for title, options in (*found, (OTHER, tuple(left.values()))) if options]
 
 
@@ -58,6 +72,8 @@ def exit_statuses(command: Command) -> list[tuple[str, str]]:
         return found
     if command.words in FOLLOW:
         return [("0", "you left, and the container goes on"), ("0-255", "the container's own, if it ended meanwhile"), failed]
+    if command.words == "repo publish":
+        return [("0", "everything is as the lists want it"), ("1", "some images failed; the table says which and why"), failed]
     if command.words == "search":
         return [("0", "something was found"), ("1", "nothing was found"), failed]
     if command.words in PARTLY:
@@ -81,6 +97,8 @@ def related(command: Command, names: list[str]) -> list[str]:
 
 def variables(command: Command) -> list[str]:
     """The settings that matter to it, by their keys."""
+    if command.words.startswith("repo "):
+        return ["repo_keys", *(("authfile", "insecure_registries") if command.words == "repo publish" else ())]
     found = ["home"] if command.words not in ("completion", "login", "logout", "search") else []
     names = {option.name for option in command.options}
     if "pull" in names:
