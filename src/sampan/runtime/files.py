@@ -12,7 +12,7 @@ from sampan.errors import ContainerRunning, ImageNotFound, UsageError
 from sampan.runtime import gather
 from sampan.runtime.images import config_of
 
-TYPE_CHECKING = False
+TYPE_CHECKING = False  # `typing` costs 6 ms; type checkers know this name
 if TYPE_CHECKING:
     from sampan.container.record import Record
     from sampan.container.root import Root
