@@ -8,6 +8,8 @@ SampanError
  │  ├ ContainerNotFound       no container of this name or id
  │  ├ NameInUse               another container has this name
  │  ├ ContainerRunning        it runs, so it cannot be started, changed or removed
+ │  ├ BadDescriptor           a descriptor of an application breaks the rules of Boutiques
+ │  ├ BadValues               values do not fit the inputs of an application
  │  └ CannotHonour            no engine of this machine can do what was asked with `must`
  ├ RemoteError                a registry or server misbehaved, or said no
  │  ├ Unreachable             no answer: name, connection, time-out, TLS
@@ -82,6 +84,47 @@ class NameInUse(UsageError):
 
 class ContainerRunning(UsageError):
     """The container runs, so it cannot be started again, changed or removed."""
+
+
+class Problem:
+    """One of several things that are wrong: its place, as `inputs[2] (mask)`, and what is wrong there."""
+
+    __slots__ = ("place", "what")
+
+    def __init__(self, place: str, what: str) -> None:
+        self.place = place
+        self.what = what
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.what}" if self.place else self.what
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Problem) and (self.place, self.what) == (other.place, other.what)
+
+    def __hash__(self) -> int:
+        return hash((self.place, self.what))
+
+
+def _all_of(start: str, problems: tuple[Problem, ...]) -> str:
+    if len(problems) == 1:
+        return f"{start}: {problems[0]}"
+    return "\n  ".join([f"{start}, for {len(problems)} reasons:", *map(str, problems)])
+
+
+class BadDescriptor(UsageError):
+    """A descriptor of an application breaks the rules of Boutiques; `problems` has all that is wrong."""
+
+    def __init__(self, start: str, problems: tuple[Problem, ...]) -> None:
+        super().__init__(_all_of(start, problems))
+        self.problems = problems
+
+
+class BadValues(UsageError):
+    """Values do not fit the inputs of an application; `problems` has all that is wrong."""
+
+    def __init__(self, start: str, problems: tuple[Problem, ...], hint: str | None = None) -> None:
+        super().__init__(_all_of(start, problems), hint)
+        self.problems = problems
 
 
 class CannotHonour(UsageError):

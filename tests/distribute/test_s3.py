@@ -25,10 +25,14 @@ def bucket():
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     script = f"import sys; sys.argv = ['moto_server', '-H', '127.0.0.1', '-p', '{port}']; from moto.server import main; main()"
-    server = subprocess.Popen([sys.executable, "-W", "ignore", "-c", script], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    server = subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-c", script], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     url = f"http://127.0.0.1:{port}"
     try:
-        client = boto3.client("s3", endpoint_url=url, aws_access_key_id="id", aws_secret_access_key="secret", region_name="us-east-1")
+        client = boto3.client(
+            "s3", endpoint_url=url, aws_access_key_id="id", aws_secret_access_key="secret", region_name="us-east-1"
+        )
         for left in range(100, -1, -1):
             try:
                 client.create_bucket(Bucket="cvmfs")
@@ -61,7 +65,9 @@ def test_the_story_in_a_bucket(repo, faulty, bucket, tmp_path):
     # The page lies beside the objects, where the web server of the bucket gives it out.
     import boto3
 
-    client = boto3.client("s3", endpoint_url=bucket, aws_access_key_id="id", aws_secret_access_key="secret", region_name="us-east-1")
+    client = boto3.client(
+        "s3", endpoint_url=bucket, aws_access_key_id="id", aws_secret_access_key="secret", region_name="us-east-1"
+    )
     assert b"x:2" in client.get_object(Bucket="cvmfs", Key=f"{FQRN}/status.html")["Body"].read()
     replica = Repo(repo.sampan, tmp_path / "replica" / FQRN)
     inside.sampan.good("repo", "mirror", inside.path, replica.path)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import stat
 import threading
+import weakref
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -62,6 +63,8 @@ class Catalog:
     def __init__(self, connection: sqlite3.Connection, mountpoint: bytes, hash: Hash, size: int) -> None:
         """Takes the connection over. Raises `RepositoryError`."""
         self._connection = connection
+        # Not `__del__`: in a cycle of garbage the connection may come first, and complains that nobody closed it.
+        weakref.finalize(self, connection.close)
         self._lock = threading.Lock()
         self.mountpoint = mountpoint
         self.hash = hash
@@ -74,9 +77,6 @@ class Catalog:
             self.nested = self._read_nested()
         except database.FAULTS as error:
             raise database.damaged(error) from error
-
-    def __del__(self) -> None:
-        self._connection.close()
 
     def _understood(self) -> str:
         schema, revision = self.properties.get("schema", ""), self.properties.get("schema_revision", "0")

@@ -65,12 +65,12 @@ def counted(connection: sqlite3.Connection) -> Counter[str]:
     return Counter(dict(zip(NAMES, connection.execute(_SELF).fetchone())))
 
 
-def read(rows: Iterable[tuple[bytes | str, object]]) -> Counters:
+def read(rows: Iterable[tuple[object, object]]) -> Counters:
     """From the statistics table; what is missing or no number counts as 0."""
     own: Counter[str] = Counter()
     below: Counter[str] = Counter()
     for key, value in rows:
-        text = key.decode("ascii", "replace") if isinstance(key, bytes) else key
+        text = key.decode("ascii", "replace") if isinstance(key, bytes) else str(key)
         side, _, name = text.partition("_")
         if name in NAMES and isinstance(value, int):
             (own if side == "self" else below)[name] = value

@@ -11,7 +11,6 @@ import contextlib
 import errno
 import itertools
 import os
-import threading
 import time
 from typing import TYPE_CHECKING
 
@@ -22,7 +21,7 @@ from sampan.store.build import flush_file_system
 from sampan.store.locks import locked_file, release
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from sampan.events import Notice
 
@@ -38,8 +37,6 @@ class DirectoryStore:
     def __init__(self, path: str) -> None:
         self.path = os.path.abspath(path)
         self._numbers = itertools.count()
-        self._made: set[str] = set()
-        self._guard = threading.Lock()
 
     @property
     def name(self) -> str:
@@ -87,27 +84,36 @@ class DirectoryStore:
                     with contextlib.suppress(PermissionError):
                         os.utime(path)
                 return False
-        directory = os.path.dirname(path)
-        if directory not in self._made:
-            self._make(directory)
-        self._write(path, data, durable=False)
+        self._write(path, data)
         return True
 
-    def _make(self, directory: str) -> None:
-        try:
-            os.mkdir(directory)
-            os.chmod(directory, _OPEN)
-        except FileExistsError:
-            pass
-        except OSError as error:
-            raise _failure("cannot make", directory, error) from error
-        with self._guard:
-            self._made.add(directory)
-
     def put_root_file(self, name: str, data: bytes) -> None:
-        self._write(f"{self.path}/{name}", data, durable=True)
+        self.put_root_files(((name, data),))
 
-    def _write(self, path: str, data: bytes, *, durable: bool) -> None:
+    def put_root_files(self, files: Sequence[tuple[str, bytes]]) -> None:
+        written = [(self._written(f"{self.path}/{name}", data, durable=True), f"{self.path}/{name}") for name, data in files]
+        try:
+            for temporary, path in written:
+                os.rename(temporary, path)
+            _sync_directory(self.path)
+        except OSError as error:
+            raise _failure("cannot replace", written[-1][1], error) from error
+
+    def _write(self, path: str, data: bytes) -> None:
+        temporary = self._written(path, data, durable=False)
+        try:
+            try:
+                os.rename(temporary, path)
+            except FileNotFoundError:
+                _make(os.path.dirname(path))
+                os.rename(temporary, path)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+            raise _failure("cannot write", path, error) from error
+
+    def _written(self, path: str, data: bytes, *, durable: bool) -> str:
+        """A file with these bytes under a temporary name."""
         temporary = f"{self.path}/data/txn/{os.getpid()}.{next(self._numbers)}"
         try:
             descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
@@ -120,13 +126,11 @@ class DirectoryStore:
                     os.fsync(descriptor)
             finally:
                 os.close(descriptor)
-            os.rename(temporary, path)
-            if durable:
-                _sync_directory(os.path.dirname(path))
         except OSError as error:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
             raise _failure("cannot write", path, error) from error
+        return temporary
 
     def flush(self) -> None:
         try:
@@ -191,6 +195,14 @@ def named(name: str) -> tuple[Hash, str] | None:
         return Hash.parse(name[: len(name) - len(suffix)]), suffix
     except RepositoryError:
         return None
+
+
+def _make(directory: str) -> None:
+    try:
+        os.mkdir(directory)
+        os.chmod(directory, _OPEN)
+    except FileExistsError:
+        pass  # another thread was faster
 
 
 def _sync_directory(path: str) -> None:

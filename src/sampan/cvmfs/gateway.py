@@ -230,6 +230,10 @@ class GatewayStore:
     def put_root_file(self, name: str, data: bytes) -> None:
         raise HostError(f"{name} of {self.name} ({len(data)} bytes) is written by its gateway alone")
 
+    def put_root_files(self, files: Sequence[tuple[str, bytes]]) -> None:
+        for name, data in files:
+            self.put_root_file(name, data)
+
     def lock(self, what: str, notice: Notice, *, wait: bool = False) -> contextlib.AbstractContextManager[None]:  # noqa: ARG002
         """The lease is the lock."""
         return contextlib.nullcontext()

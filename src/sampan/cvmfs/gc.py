@@ -64,7 +64,7 @@ def collect(
         dropped = {one.hash for one in release.references() if one.hash not in kept}
         roots = sum(one.type == reflog.ROOT for one in release.references() if one.hash in dropped)
         if not dry_run:
-            if dropped:
+            if dropped or not release.is_reflog_right():
                 # What the next manifest names anew (a certificate) is added by itself.
                 release.publish(keep=lambda one: one.hash in kept)
             _sweep(store, condemned, progress)

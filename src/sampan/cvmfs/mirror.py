@@ -128,13 +128,14 @@ def mirror(
                 if hash is not None:
                     copy.count(copy.one(hash, suffix))
         target.flush()
-        if state.reflog is not None:
-            _ = repository.reflog  # fetched and verified
-            target.put_root_file(reflog.NAME, contents.root_files[reflog.NAME])
         target.put_root_file(whitelist.NAME, contents.root_files[whitelist.NAME])
         stamp = time.strftime("%a, %d %b %Y %H:%M:%S UTC", time.gmtime())
         target.put_root_file(".cvmfs_last_snapshot", f"{stamp}\n".encode())
-        target.put_root_file(manifest.NAME, contents.root_files[manifest.NAME])
+        last = [manifest.NAME]
+        if state.reflog is not None:
+            _ = repository.reflog  # fetched and verified
+            last.insert(0, reflog.NAME)
+        target.put_root_files([(name, contents.root_files[name]) for name in last])
         task.done()
         return Mirrored(state.revision, copy.objects, copy.bytes)
 

@@ -15,7 +15,7 @@ from sampan.cvmfs.hashing import Hash
 from sampan.errors import DigestMismatch, RepositoryError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from contextlib import AbstractContextManager
 
     from sampan.events import Notice
@@ -58,6 +58,9 @@ class Store(Objects, Protocol):
 
     def put_root_file(self, name: str, data: bytes) -> None:
         """Replace the file at once. Raises `HostError`, `Unreachable`."""
+
+    def put_root_files(self, files: Sequence[tuple[str, bytes]]) -> None:
+        """The same for several, in this order, as close together as the place can. Raises `HostError`, `Unreachable`."""
 
     def flush(self) -> None:
         """Return when everything that was put will outlive a loss of power."""

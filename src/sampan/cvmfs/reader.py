@@ -146,7 +146,9 @@ class Repository:
             raise NotInRepository(f"{self.name} has no reflog")
         data = self.contents.fresh_root_file(reflog.NAME)
         if Hash.of(data, self.manifest.reflog.algorithm) != self.manifest.reflog:
-            raise DigestMismatch(f"the reflog of {self.name} differs from the hash in the manifest")
+            raise DigestMismatch(
+                f"the reflog of {self.name} differs from the hash in the manifest", "the next publish writes it anew"
+            )
         return reflog.read(data)
 
     def root_catalog(self) -> Catalog:

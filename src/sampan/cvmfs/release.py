@@ -17,7 +17,7 @@ from sampan.cvmfs.history import TRUNK, TRUNK_PREVIOUS, Tag
 from sampan.cvmfs.letter import hash_text, join
 from sampan.cvmfs.reader import Repository
 from sampan.cvmfs.reflog import Reference
-from sampan.errors import HostError, NotInRepository, RepositoryBusy, RepositoryError
+from sampan.errors import DigestMismatch, HostError, NotInRepository, RepositoryBusy, RepositoryError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -60,6 +60,14 @@ class Release:
         """The recorded compressor, checked; the official tools' one where nothing is recorded. Raises `HostError`, `UsageError`."""
         info = self.base.metainfo
         return compression.compressor(info.compressor or compression.DEFAULT, info.sample)
+
+    def is_reflog_right(self) -> bool:
+        """Whether the reflog is the one that the manifest names."""
+        try:
+            _ = self.base.reflog
+        except (DigestMismatch, NotInRepository, RepositoryError):
+            return False
+        return True
 
     def references(self) -> tuple[Reference, ...]:
         """The reflog, and what the manifest names, whether or not it is in there."""
@@ -111,8 +119,7 @@ class Release:
         published = join(text, signed, self.signer.key.sign(signed))
         self.store.flush()
         self._check_unchanged()
-        self.store.put_root_file(reflog.NAME, data)
-        self.store.put_root_file(manifest.NAME, published)
+        self.store.put_root_files(((reflog.NAME, data), (manifest.NAME, published)))
         return new
 
     def _check_unchanged(self) -> None:

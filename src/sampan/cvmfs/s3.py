@@ -21,7 +21,7 @@ from sampan.cvmfs.objects import Stored
 from sampan.errors import HostError, NoSpace, NotInRepository, RepositoryBusy, Unauthorized, Unreachable, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from sampan.cvmfs.hashing import Hash
     from sampan.events import Notice
@@ -103,6 +103,10 @@ class S3Store:
 
     def put_root_file(self, name: str, data: bytes) -> None:
         self._put(name, data, CacheControl=_FRESH)
+
+    def put_root_files(self, files: Sequence[tuple[str, bytes]]) -> None:
+        for name, data in files:
+            self.put_root_file(name, data)
 
     def _put(self, key: str, data: bytes, **words: Any) -> str:
         answer = self._call("put_object", key, Body=data, ContentType="application/octet-stream", **words)

@@ -6,12 +6,14 @@ import calendar
 import time
 from typing import NamedTuple
 
+from sampan.cvmfs.hashing import ALGORITHMS
 from sampan.cvmfs.manifest import checked_fqrn
 from sampan.errors import RepositoryError, printable
 
 NAME = ".cvmfswhitelist"
 _STAMP = 14
 _ENOUGH_LINES = 3
+_ALGORITHMS = ("", *ALGORITHMS[1:])
 _HEX = frozenset("0123456789ABCDEF:")
 
 
@@ -43,7 +45,8 @@ def parse(text: bytes) -> Whitelist:
     for line in lines[3:]:
         words = line.partition("#")[0].split()
         # `Vpkcs7` and `Wcachain` ask for other ways of verifying besides; they are no fingerprints.
-        if words and _HEX.issuperset(words[0].partition("-")[0]) and ":" in words[0]:
+        digits, _, algorithm = words[0].partition("-") if words else ("", "", "")
+        if ":" in digits and _HEX.issuperset(digits) and algorithm.lower() in _ALGORITHMS:
             fingerprints.append(words[0])
     return Whitelist(_seconds(lines[0]), _seconds(lines[1][1:]), checked_fqrn(lines[2][1:]), tuple(fingerprints))
 

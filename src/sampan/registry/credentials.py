@@ -13,12 +13,12 @@ from __future__ import annotations
 import base64
 import os
 import threading
-from dataclasses import dataclass, field
 
 from sampan.errors import BadSetting, HostError, ProtocolError, printable
 from sampan.oci.document import map_of, read_document, text_map_of, text_of
 from sampan.oci.reference import HUB, HUB_HOST, HUB_OLD
 from sampan.registry.certificates import configuration_directory
+from sampan.values import field, frozen
 
 TYPE_CHECKING = False  # `typing` costs 6 ms; type checkers know this name
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ AUTH_VARIABLE = "DOCKER_AUTH_CONFIG"
 _TOKEN_USER = "<token>"  # noqa: S105 - the word by which a helper says that its secret is an identity token
 
 
-@dataclass(frozen=True)
+@frozen
 class Credential:
     """A user name with a password or an identity token, and where they come from."""
 
@@ -43,7 +43,7 @@ class Credential:
     identity: str = field(default="", repr=False)
 
 
-@dataclass(frozen=True)
+@frozen
 class _File:
     """What one file says: credentials by key, helpers by host (name, and the host as the file spells it), the one for all."""
 

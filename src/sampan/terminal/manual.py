@@ -18,10 +18,12 @@ THEMES = (
     ("user", "root user userns subids group_add"),
     ("program", "entrypoint env env_file env_host interactive tty detach dry_run"),
     ("view of the host", "isolate net publish hostname add_host dns dns_search pid ipc uts x11 ssh_agent"),
-    ("limits", "memory cpus limit_mode cpuset_cpus ulimit timeout"),
+    ("limits", "memory cpus gpus time limit_mode cpuset_cpus ulimit timeout"),
     ("end and health", "init stop_signal stop_timeout restart " + " ".join(
         f"health_{part}" for part in ("cmd", "interval", "timeout", "retries", "start_period")
     ) + " no_healthcheck"),
+    ("inputs", "values directory no_container"),
+    ("jobs", "over dot back_end option at_once wait retries json"),
     ("image and engine", "pull platform offline stage engine engine_trace landlock"),
 )  # fmt: skip
 # Of a command whose options mean something else.
@@ -40,6 +42,7 @@ MANY = 14
 # Commands that become, or end with the status of, a program.
 BECOME = ("run", "start", "exec")
 FOLLOW = ("attach",)
+PARTLY = ("job submit", "job wait", "job retry", "job fetch")
 
 
 def themes(command: Command) -> list[tuple[str, tuple[Option, ...]]]:
@@ -73,6 +76,10 @@ def exit_statuses(command: Command) -> list[tuple[str, str]]:
         return [("0", "everything is as the lists want it"), ("1", "some images failed; the table says which and why"), failed]
     if command.words == "search":
         return [("0", "something was found"), ("1", "nothing was found"), failed]
+    if command.words in PARTLY:
+        return [("0", "all jobs finished, or none was waited for"), ("1", "some did not"), failed]
+    if command.words == "rerun":
+        return [("0", "nothing differs"), ("1", "something differs"), failed]
     return [("0", "all was done"), failed]
 
 
