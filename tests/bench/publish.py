@@ -120,7 +120,12 @@ def five_hundred(registry: Registry, count: int) -> None:
 
 
 def large(registry: Registry) -> None:
-    seed(registry, SimpleNamespace(path=LARGE), json.loads((LARGE / "index.json").read_text())["manifests"][0]["annotations"]["org.opencontainers.image.ref.name"], "bench/large:1")
+    seed(
+        registry,
+        SimpleNamespace(path=LARGE),
+        json.loads((LARGE / "index.json").read_text())["manifests"][0]["annotations"]["org.opencontainers.image.ref.name"],
+        "bench/large:1",
+    )
     wishes = WORK / "large.txt"
     wishes.write_text(registry.reference("bench/large:1"))
     place = repository(WORK / "repo-large")
