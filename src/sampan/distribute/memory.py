@@ -11,7 +11,7 @@ def give_back_at_once() -> None:
     """Let the allocator map large pieces one by one, for the rest of this process.
 
     Left alone it raises its threshold to the size of the largest piece that was freed, and pieces of 8 and 16 MiB then stay in an arena of
-    each thread: a publish of 1.8 GB had 509 MB at its peak without this, and 303 with it.
+    each thread: a publish of 1.4 GB had 509 MB at its peak without this, and 303 with it.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt
