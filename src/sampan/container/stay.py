@@ -27,12 +27,14 @@ STOP_SECONDS = 10.0
 class Way:
     """How a container is started this time: in the foreground or detached, kept afterwards or not."""
 
-    __slots__ = ("detach", "remove", "socket")
+    __slots__ = ("detach", "records", "remove", "socket")
 
-    def __init__(self, *, detach: bool = False, remove: bool = False, socket: str = "") -> None:
+    def __init__(self, *, detach: bool = False, remove: bool = False, socket: str = "", records: str = "") -> None:
         self.detach = detach
         self.remove = remove
         self.socket = socket  # where clients attach, a short path on this node; empty: nowhere
+        # A job: the watcher writes its records into this directory, and everything ends with whoever started it.
+        self.records = records
 
 
 FOREGROUND = Way()
@@ -54,7 +56,7 @@ class Health:
 class Stay:
     """What the watcher does; `flags` as in the launch file, times in seconds, `directory` empty if it writes nothing."""
 
-    __slots__ = ("directory", "flags", "grace", "health", "limit", "signal", "socket")
+    __slots__ = ("bound", "directory", "flags", "grace", "health", "limit", "signal", "socket")
 
     def __init__(self, flags: tuple[str, ...], directory: str, signal: int, grace: float, limit: float, **rest: object) -> None:
         self.flags = flags
@@ -64,6 +66,7 @@ class Stay:
         self.limit = limit
         self.socket = str(rest.get("socket", ""))
         self.health: Health | None = rest.get("health")  # type: ignore[assignment]
+        self.bound = bool(rest.get("bound"))  # it dies with the thread that started it
 
 
 def signal_number(text: str) -> int:
@@ -87,7 +90,7 @@ def stay_of(record: Record, config: ImageConfig, way: Way, *, bounded: bool) -> 
     signal = signal_number(request.stop_signal) if request.stop_signal else _signal_of(config)
     health = _health(record, config)
     limit = limits.parse_seconds(request.timeout, "--timeout") if request.timeout is not None else 0.0
-    if not (way.detach or way.remove or limit or health or bounded or view.own_pid(request)):
+    if not (way.detach or way.remove or way.records or limit or health or bounded or view.own_pid(request)):
         return None
     flags = ["detach", "logs"] if way.detach else []
     if way.detach and request.tty:
@@ -98,7 +101,8 @@ def stay_of(record: Record, config: ImageConfig, way: Way, *, bounded: bool) -> 
         flags.append("remove")
     grace = limits.parse_seconds(request.stop_timeout, "--stop-timeout") if request.stop_timeout is not None else STOP_SECONDS
     socket = way.socket if way.detach else ""
-    return Stay(tuple(flags), record.directory, signal, grace, limit, health=health, socket=socket)
+    directory = way.records or record.directory
+    return Stay(tuple(flags), directory, signal, grace, limit, health=health, socket=socket, bound=bool(way.records))
 
 
 def _signal_of(config: ImageConfig) -> int:
