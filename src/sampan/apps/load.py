@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import os
 
-from sampan.apps import build, document, extensions, jsonschema, rules
-from sampan.apps.vendored import boutiques_schema
+from sampan.apps import build, document, jsonschema
 from sampan.errors import BadDescriptor, Problem, UsageError, printable
 
 TYPE_CHECKING = False
@@ -65,15 +64,24 @@ def read(data: bytes, origin: str, *, checked: bool = False) -> Application:
     problems = [] if checked else _against_schema(found)
     if not problems and isinstance(found, dict):
         application = build.application(found, data, origin)
-        problems = [] if checked else rules.check(application, found)
+        problems = [] if checked else _against_rules(application, found)
         if not problems:
             return application
     raise BadDescriptor(f"{printable(origin)} is not a valid Boutiques descriptor", tuple(problems))
 
 
+def _against_rules(application: Application, found: dict[str, object]) -> list[Problem]:
+    from sampan.apps import rules  # not for what the catalogue keeps
+
+    return rules.check(application, found)
+
+
 def _against_schema(found: object) -> list[Problem]:
     if not isinstance(found, dict):
         return [Problem("", "it is not a JSON object")]
+    from sampan.apps import extensions
+    from sampan.apps.vendored import boutiques_schema
+
     plain, problems = extensions.plain(found)
     return [*problems, *jsonschema.check(boutiques_schema(), plain), *_custom(found.get("custom"))]
 
