@@ -65,9 +65,7 @@ def test_the_inputs_cannot_be_changed_and_nothing_else_is_there(shared_sampan, p
             )
         )
     )
-    done = shared_sampan(
-        "app", "launch", "sh.json", "--A", "../data/my input.txt", "--B", str(shared_sampan.home), cwd=place
-    )
+    done = shared_sampan("app", "launch", "sh.json", "--A", "../data/my input.txt", "--B", str(shared_sampan.home), cwd=place)
     assert "Read-only file system" in done.err
     assert "cannot access" in done.err, "a directory of the host that was not named"
     assert done.lines[-1].endswith(str(place))

@@ -28,15 +28,16 @@ def sequences(registry):
         pytest.skip("bwa and samtools are not installed, of whose packages the image is made")
     versions = subprocess.run(["dpkg-query", "-W", *PACKAGES], capture_output=True, check=True).stdout
 
+    layers = [
+        "base-files,libc6,libgcc-s1,libc-bin,bash,dash,coreutils,libtinfo6,libselinux1,libpcre2-8-0,libacl1,libattr1,libgmp10",
+        "samtools/",
+        "bwa/",
+    ]
+
     def make(path):
-        layers = [
-            "base-files,libc6,libgcc-s1,libc-bin,bash,dash,coreutils,libtinfo6,libselinux1,libpcre2-8-0,libacl1,libattr1,libgmp10",
-            "samtools/",
-            "bwa/",
-        ]
         subprocess.run(["/usr/bin/python3", str(MACHINE_IMAGE), str(path), *layers], check=True)
 
-    layout = cached("sequences", MACHINE_IMAGE.read_bytes() + versions, make)
+    layout = cached("sequences", MACHINE_IMAGE.read_bytes() + versions + " ".join(layers).encode(), make)
     seed(registry, SimpleNamespace(path=layout), "1", "test/sequences:1")
     return registry.reference("test/sequences:1")
 

@@ -60,6 +60,13 @@ EXEC = Command(
     (Argument("MODE", "1", "launch, simulate or prepare"), DESCRIPTOR, Argument("INVOCATION", "?", "launch: the invocation")),
     examples=(("sampan bosh exec launch bet.json invocation.json", "in the current directory"),),
 )
+EXECUTE = Command(
+    "bosh execute",
+    "the same as exec",
+    EXEC.options,
+    EXEC.arguments,
+    examples=(("sampan bosh execute simulate bet.json", "bosh's other word"),),
+)
 EXAMPLE = Command(
     "bosh example",
     "print an invocation",
@@ -88,7 +95,7 @@ TEST = Command(
     (DESCRIPTOR,),
     examples=(("sampan bosh test bet.json", "all of them"),),
 )
-VERSION = Command("bosh version", "print the version of bosh that is served", examples=(("sampan bosh version", ""),))
+VERSION = Command("bosh version", "print the version of bosh that is served", examples=(("sampan bosh version", "0.5.33"),))
 
 
 def _text(parsed: Parsed, name: str) -> str:
@@ -228,7 +235,7 @@ def version(parsed: Parsed, context: Context) -> int:
 VERBS = {
     "validate": (VALIDATE, validate),
     "exec": (EXEC, execute),
-    "execute": (EXEC, execute),
+    "execute": (EXECUTE, execute),
     "example": (EXAMPLE, example),
     "evaluate": (EVALUATE, evaluate),
     "invocation": (CHECK, check),
