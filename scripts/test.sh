@@ -6,7 +6,7 @@ make_base
 say "== set-up"
 stage "packages: base" packages base python3 python3-venv gcc libc6-dev musl-tools procps util-linux uidmap
 stage "packages: registries" packages registry docker-registry skopeo umoci apache2-utils openssl
-stage "packages: peers and tools" packages peers podman buildah bzip2 busybox-static mmdebstrap libarchive-tools mtree-netbsd zstd xz-utils valgrind strace zsh fish groff man-db
+stage "packages: peers and tools" packages peers podman buildah bzip2 busybox-static mmdebstrap libarchive-tools mtree-netbsd zstd xz-utils valgrind strace zsh fish groff man-db samtools bwa
 services() {
     # Without a cluster of its own: the tests only want the programs.
     if [ "$(id -u)" = 0 ] && [ ! -e /etc/postgresql-common/createcluster.conf ]; then
@@ -38,7 +38,7 @@ stage "object store" moto
 CHECKS="$BASE/venv-checks"
 checks() {
     [ -x "$CHECKS/bin/pip" ] || $PY -m venv "$CHECKS"
-    wanted="ruff mypy import-linter pytest pytest-xdist hypothesis hatchling isal backports.zstd cryptography sphinx myst-parser furo"
+    wanted="ruff mypy import-linter pytest pytest-xdist hypothesis hatchling isal backports.zstd cryptography deflate boto3 moto[s3,server] sphinx myst-parser furo"
     [ "$(cat "$BASE/checks" 2>/dev/null)" = "$wanted" ] || { "$CHECKS/bin/pip" install -qq $wanted && echo "$wanted" >"$BASE/checks"; }
     [ "$(cat "$BASE/checks-product" 2>/dev/null)" = "$(cat "$BASE/product")" ] || {
         "$CHECKS/bin/pip" install -qq --force-reinstall --no-deps "$BASE"/wheel/sampan-*.whl
@@ -52,6 +52,13 @@ pyz() {
     PYTHONDONTWRITEBYTECODE=1 "$BASE/venv-build/bin/python" "$ROOT/scripts/build_pyz.py" "$BASE/sampan.pyz" "$BASE"/venv-client-*/bin/python >&2
     cp "$BASE/product" "$BASE/pyz"
 }
+rocrate() { # the validator that the makers of RO-Crate keep
+    [ -x "$BASE/venv-rocrate/bin/pip" ] || $PY -m venv "$BASE/venv-rocrate"
+    [ "$(cat "$BASE/rocrate" 2>/dev/null)" = "roc-validator 0.13" ] || {
+        "$BASE/venv-rocrate/bin/pip" install -qq 'roc-validator>=0.13,<0.14' && echo "roc-validator 0.13" >"$BASE/rocrate"
+    }
+}
+stage "validator of crates" rocrate
 stage "other interpreters" sh "$ROOT/scripts/interpreters.sh" "$BASE" "$PY"
 stage "sampan.pyz" pyz
 
@@ -100,7 +107,7 @@ else
     run "tests" "$CHECKS/bin/python" -m pytest -q -n 2 --basetemp="$WORK/tests" --durations=10 tests --ignore=tests/structure --ignore=tests/bench
     for interpreter in "$BASE"/venv-client-*; do
         [ -x "$interpreter/bin/python" ] || continue
-        run "client on $(basename "$interpreter" | sed 's/venv-client-//')" "$interpreter/bin/python" -m pytest -q -n 2 --basetemp="$WORK/c${interpreter##*-}" -m client tests/unit tests/property tests/image
+        run "client on $(basename "$interpreter" | sed 's/venv-client-//')" "$interpreter/bin/python" -m pytest -q -n 2 --basetemp="$WORK/c${interpreter##*-}" -m client tests/unit tests/property tests/image tests/cvmfs tests/executions
     done
 fi
 # podman keeps a process for its next call. What a killed test left behind may be about to end by itself.

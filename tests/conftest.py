@@ -16,9 +16,11 @@ pytest_plugins = [
     "tests.peers.podman",
     "tests.peers.proxy",
     "tests.peers.recorded",
+    "tests.peers.rocrate",
     "tests.journeys.registries",
     "tests.product",
     "tests.images.arena",
+    "tests.journeys.launches",
 ]
 
 settings.register_profile("sampan", database=None, deadline=None)

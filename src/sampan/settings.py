@@ -28,6 +28,12 @@ class Setting:
 
 TABLE = (
     Setting("home", "path", "", "the store (default: sampan below XDG_DATA_HOME or ~/.local/share)"),
+    Setting(
+        "executions",
+        "path",
+        "",
+        "the executions of applications, which nodes must see too (default: beside the store, with -executions)",
+    ),
     Setting("stores", "list", (), "read-only stores of the site, looked at before the own one"),
     Setting("engine", "text", "auto", "the engine that runs containers, or auto"),
     Setting("platform", "text", "", "the platform to pull when the command line does not say (default: this machine's)"),
@@ -39,6 +45,10 @@ TABLE = (
     Setting("foreign_layers", "flag", False, "fetch layers that a registry must not keep from the addresses in their manifest"),
     Setting("runtime_dir", "path", "", "this node's short-lived files (default: sampan below XDG_RUNTIME_DIR or /tmp)"),
     Setting("programs", "path", "", "sampan's native programs (default: inside the package)"),
+    Setting(
+        "repo_keys", "path", "", "the directory with keys of CVMFS repositories (default: sampan/keys below XDG_CONFIG_HOME)"
+    ),
+    Setting("cvmfs_mounts", "path", "/cvmfs", "where CVMFS repositories are mounted, for `run cvmfs://NAME/PATH`"),
     Setting("authfile", "path", "", "credentials for registries (default: those of podman and docker)"),
 )
 BY_NAME = {setting.name: setting for setting in TABLE}
@@ -96,6 +106,8 @@ def load(environ: dict[str, str] | os._Environ[str], system_file: str = SYSTEM_F
             origins[setting.name] = f"environment {setting.variable}"
     if not values["home"]:
         values["home"] = os.path.join(_below(environ, "XDG_DATA_HOME", ".local/share"), "sampan")
+    if not values["executions"]:
+        values["executions"] = f"{str(values['home']).rstrip('/')}-executions"
     return Settings(values, origins)
 
 

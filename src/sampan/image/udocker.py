@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sampan.errors import DigestMismatch, LayerError, ProtocolError, SampanError, printable
@@ -26,6 +25,7 @@ from sampan.oci.digest import Digest, Verifier, sha256_of, verify
 from sampan.oci.document import MAX_BYTES, maps_of, read_document, text_of
 from sampan.oci.manifest import Manifest, parse_manifest
 from sampan.oci.reference import Reference
+from sampan.values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +35,7 @@ _KEPT = ("architecture", "os", "variant", "created", "author", "config", "histor
 _PATCHED_MODES = ("F", "R")
 
 
-@dataclass(frozen=True)
+@frozen
 class Container:
     """A container of udocker; `mode` is how it is run, as `P1`, `names` may be none."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from sampan.container import shelf
@@ -11,6 +10,7 @@ from sampan.errors import SampanError, UsageError
 from sampan.host import processes
 from sampan.oci.reference import Reference
 from sampan.runtime import containers, logs, lookup
+from sampan.values import field, frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -24,7 +24,7 @@ STATES = ("created", "running", "paused", "exited", "damaged")
 _SHOWN = ("id", "name", "image", "command", "created", "status", "pid", "labels")
 
 
-@dataclass(frozen=True)
+@frozen
 class Entry:
     """A row of `sampan ps`. `state` is one word of `STATES`, `status` what a person reads; `pid` is `None` if nothing runs here."""
 

@@ -91,6 +91,39 @@ def _run(start: Start) -> int:
     return os.WEXITSTATUS(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status)
 
 
+def attend(start: Start, out: int = 1) -> int:
+    """Run a program in this terminal to its end, as a child; its wait status. `out` is the descriptor that it writes to.
+
+    Signals for the terminal's group reach it by themselves; those for this process alone are handed on. Raises `HostError`.
+    """
+    for descriptor in start.descriptors:
+        os.set_inheritable(descriptor, True)
+    child = 0
+
+    def hand_on(number: int, _: object) -> None:
+        if child and number in (_signal.SIGTERM, _signal.SIGHUP):
+            os.kill(child, number)
+
+    before = {number: _signal.getsignal(number) for number in (_signal.SIGINT, _signal.SIGQUIT, _signal.SIGTERM, _signal.SIGHUP)}
+    for number, handler in before.items():
+        if handler != _signal.SIG_IGN:  # what is ignored stays so for the child: nohup
+            _signal.signal(number, hand_on)
+    try:
+        child = os.posix_spawn(
+            start.program,
+            start.argv,
+            _environment(),
+            file_actions=[(os.POSIX_SPAWN_DUP2, out, 1)] if out != 1 else [],
+            setsigdef=_IGNORED,
+        )
+        return os.waitpid(child, 0)[1]
+    except OSError as error:
+        raise _not_executable(start, error) from error
+    finally:
+        for number, handler in before.items():
+            _signal.signal(number, handler)
+
+
 def hold(record: Record, session: Session) -> None:
     """Note in a kept container that this process runs it. Raises `ContainerRunning`."""
     if record.directory:

@@ -7,11 +7,11 @@ refused by name, never printed as it stands.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sampan.errors import UsageError
 from sampan.terminal.output import columns
+from sampan.values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -37,7 +37,7 @@ def rendered(template: str, fields: Sequence[str], rows: Sequence[Row]) -> str:
     return columns(tuple(header.split("\t")), [tuple(line.split("\t")) for line in lines])
 
 
-@dataclass(frozen=True)
+@frozen
 class _Part:
     """A piece of a line: `title` stands for it in a header."""
 

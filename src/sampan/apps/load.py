@@ -1,0 +1,87 @@
+"""A descriptor, from bytes to an `Application`. On the path of `app launch`.
+
+Everything that is wrong is said at once: first by the schema, then, where that finds nothing, by the rules that no schema can say.
+A launch needs no proof that the form can be filled in (it is filled in); `validate` adds it.
+"""
+
+from __future__ import annotations
+
+import os
+
+from sampan.apps import build, document, extensions, jsonschema, rules
+from sampan.apps.vendored import boutiques_schema
+from sampan.errors import BadDescriptor, Problem, UsageError, printable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from sampan.apps.application import Application
+    from sampan.runtime.session import Session
+
+STDIN = "-"
+_TEXTS: dict[str, object] = {"type": "array", "items": {"type": "string"}}
+_CUSTOM: dict[str, dict[str, object]] = {
+    "vip:dot": _TEXTS,
+    "vip:intIteratorInputs": _TEXTS,
+    "vip:overriddenInputs": {"type": "object", "additionalProperties": {"type": "string"}},
+    "vip:directoryInputs": {"type": "object", "additionalProperties": {"type": "object", "properties": {"patterns": _TEXTS}}},
+    "vip:resultsDirectorySuffix": {"type": "string"},
+}
+
+
+def load(source: str, session: Session | None = None) -> Application:
+    """The application of a file (`-`: standard input), or with a session of a name in the catalogue.
+
+    Raises `UsageError` if there is none, `BadDescriptor`.
+    """
+    if session is not None and not _is_file(source):
+        from sampan.apps.catalogue import find
+
+        data, origin, checked = find(session, source)
+        return read(data, origin, checked=checked)
+    return read(content(source), "standard input" if source == STDIN else source)
+
+
+def content(path: str) -> bytes:
+    """The bytes of a descriptor or an invocation. Raises `UsageError`."""
+    try:
+        with open(0 if path == STDIN else path, "rb", closefd=path != STDIN) as stream:
+            return stream.read(document.MAX_BYTES + 1)
+    except OSError as error:
+        hint = "`sampan app list` shows the applications that are kept" if isinstance(error, FileNotFoundError) else None
+        raise UsageError(f"cannot read {printable(path)}: {error.strerror}", hint) from error
+
+
+def _is_file(source: str) -> bool:
+    """Whether a word names a file and no application of the catalogue."""
+    return source == STDIN or source.endswith(".json") or source.startswith((".", "/")) or os.path.isfile(source)
+
+
+def read(data: bytes, origin: str, *, checked: bool = False) -> Application:
+    """The application in `data`. Raises `BadDescriptor` with everything that is wrong, `UsageError` if it is no JSON.
+
+    `checked`: these very bytes were found to be valid before (the catalogue keeps their digest).
+    """
+    found = document.read(data, printable(origin))
+    problems = [] if checked else _against_schema(found)
+    if not problems and isinstance(found, dict):
+        application = build.application(found, data, origin)
+        problems = [] if checked else rules.check(application, found)
+        if not problems:
+            return application
+    raise BadDescriptor(f"{printable(origin)} is not a valid Boutiques descriptor", tuple(problems))
+
+
+def _against_schema(found: object) -> list[Problem]:
+    if not isinstance(found, dict):
+        return [Problem("", "it is not a JSON object")]
+    plain, problems = extensions.plain(found)
+    return [*problems, *jsonschema.check(boutiques_schema(), plain), *_custom(found.get("custom"))]
+
+
+def _custom(custom: object) -> list[Problem]:
+    """The kinds of VIP's keys, which the schema leaves open."""
+    problems = []
+    for key, kind in _CUSTOM.items():
+        value = custom.get(key) if isinstance(custom, dict) else None
+        problems += [] if value is None else jsonschema.check(kind, value, f"custom.{key}")
+    return problems
