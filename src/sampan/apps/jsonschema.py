@@ -4,7 +4,7 @@ Theory of operation. `check` walks schema and value together and returns a `Prob
 offers alternatives (`anyOf`, `oneOf`) it does not recite them all: an alternative that fits the value's kind better is taken, and what
 is wrong with it is said. `$ref` is only followed inside of the document. Unknown keywords are no restriction, as the draft says.
 
-Why not the package `jsonschema`: docs/adr/0008.
+Why not the package `jsonschema`: docs/adr/0009.
 """
 
 from __future__ import annotations
