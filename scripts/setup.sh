@@ -111,7 +111,7 @@ product() {
     (cd "$ROOT" && tar cf - src native scripts hatch_build.py pyproject.toml README.md LICENSE) | tar xf - -C "$BASE/build-src"
     "$BASE/venv-build/bin/pip" wheel -qq --no-deps --no-build-isolation -w "$BASE/wheel" "$BASE/build-src"
     "$VENV/bin/pip" install -qq --force-reinstall --no-deps "$BASE"/wheel/sampan-*.whl
-    "$VENV/bin/pip" install -qq "$(echo "$BASE"/wheel/sampan-*.whl)[fast]"
+    "$VENV/bin/pip" install -qq "$(echo "$BASE"/wheel/sampan-*.whl)[fast,publish]"
     rm -rf "$BASE/build-src"
     echo "$stamp" >"$BASE/product"
 }

@@ -38,7 +38,7 @@ stage "object store" moto
 CHECKS="$BASE/venv-checks"
 checks() {
     [ -x "$CHECKS/bin/pip" ] || $PY -m venv "$CHECKS"
-    wanted="ruff mypy import-linter pytest pytest-xdist hypothesis hatchling isal backports.zstd cryptography deflate boto3 moto[s3,server] sphinx myst-parser furo"
+    wanted="ruff mypy import-linter pytest pytest-xdist hypothesis hatchling isal backports.zstd cryptography deflate PyYAML boto3 moto[s3,server] sphinx myst-parser furo"
     [ "$(cat "$BASE/checks" 2>/dev/null)" = "$wanted" ] || { "$CHECKS/bin/pip" install -qq $wanted && echo "$wanted" >"$BASE/checks"; }
     [ "$(cat "$BASE/checks-product" 2>/dev/null)" = "$(cat "$BASE/product")" ] || {
         "$CHECKS/bin/pip" install -qq --force-reinstall --no-deps "$BASE"/wheel/sampan-*.whl

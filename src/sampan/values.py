@@ -1,8 +1,7 @@
 """Immutable values with named fields: `@frozen` does for a class what a frozen dataclass does, without its start-up.
 
-`dataclasses` imports inspect, ast and dis, and compiles source text for every class: together 12 of the 60 ms of a push,
-where only few values are ever made. Here one `__init__` serves all classes. Type checkers see a frozen dataclass (PEP 681).
-On the start-up path.
+`dataclasses` imports inspect, ast and dis, and compiles source text for every class, where a command makes only few values
+(docs/adr/0008). Here one `__init__` serves all classes. Type checkers see a frozen dataclass (PEP 681).
 """
 
 from __future__ import annotations
@@ -54,7 +53,7 @@ def frozen(cls: type[T]) -> type[T]:
     cls.__fields__ = fields  # type: ignore[attr-defined]
     methods = (_init, _repr, _equal, _hash, _set, _delete)
     for name, method in zip(("__init__", "__repr__", "__eq__", "__hash__", "__setattr__", "__delattr__"), methods):
-        if name not in vars(cls) or (name == "__hash__" and vars(cls)[name] is None):
+        if name not in vars(cls):
             setattr(cls, name, method)
     return cls
 

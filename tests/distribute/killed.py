@@ -18,15 +18,15 @@ rename = os.rename
 
 
 def counted(source, target, **rest):
+    """Those that fail, for want of a directory, are done again and do not count."""
     global count  # noqa: PLW0603 - a script
     with lock:
+        if count + 1 == -int(limit):
+            os.kill(os.getpid(), signal.SIGKILL)
+        rename(source, target, **rest)
         count += 1
-        mine = count
-    if mine == abs(int(limit)) and int(limit) < 0:
-        os.kill(os.getpid(), signal.SIGKILL)
-    rename(source, target, **rest)
-    if mine == int(limit):
-        os.kill(os.getpid(), signal.SIGKILL)
+        if count == int(limit):
+            os.kill(os.getpid(), signal.SIGKILL)
 
 
 os.rename = counted

@@ -37,7 +37,7 @@ def bucket():
             try:
                 client.create_bucket(Bucket="cvmfs")
                 break
-            except Exception:
+            except Exception:  # noqa: BLE001 - whatever it is, the server is not there yet
                 assert left, "the S3 server does not start"
                 time.sleep(0.1)
         yield url

@@ -11,6 +11,7 @@ import pytest
 
 from tests.journeys.launches import Lab
 from tests.journeys.test_services import image
+from tests.product import Sampan
 
 ALIGN = {
     "name": "align",
@@ -37,14 +38,18 @@ READS = 300
 
 
 @pytest.fixture(scope="module")
-def tools(registry) -> str:
+def tools(registry, tmp_path_factory) -> Sampan:
+    """The command with a store of its own that has the image of the tools: others rely on what is in the shared one."""
     if shutil.which("bwa") is None or shutil.which("samtools") is None:
         pytest.skip("bwa and samtools are not installed (scripts/test.sh does)")
-    return image(registry, "align", "samtools/ bwa")
+    directory = tmp_path_factory.mktemp("tools")
+    found = Sampan(directory / "store", directory, image(registry, "align", "samtools/ bwa"))
+    found.good("pull", found.image)
+    return found
 
 
 @pytest.fixture
-def study(lab, tools) -> Lab:
+def study(lab: Lab, tools: Sampan) -> Lab:
     """A reference and the reads of four subjects; those of the third are damaged."""
     number = random.Random(7)
     genome = "".join(number.choice("ACGT") for _ in range(6000))
@@ -58,8 +63,8 @@ def study(lab, tools) -> Lab:
     whole = lab.place / "sub-3/reads-3.fastq"
     whole.rename(lab.place / "whole")
     whole.write_bytes(b"")
-    (lab.place / "align.json").write_text(json.dumps({**ALIGN, "container-image": {"type": "docker", "image": tools}}))
-    return replace(lab, sampan=replace(lab.sampan, image=tools))
+    (lab.place / "align.json").write_text(json.dumps({**ALIGN, "container-image": {"type": "docker", "image": tools.image}}))
+    return replace(lab, sampan=replace(tools, variables=lab.sampan.variables))
 
 
 def mapped(study: Lab, folder: str) -> list[str]:

@@ -19,7 +19,7 @@ def read(data: bytes, what: str) -> object:
     if len(data) > MAX_BYTES:
         raise UsageError(f"{what} has {len(data)} bytes; at most {MAX_BYTES} are read")
     try:
-        text = data.decode("utf-8-sig")
+        text = data.removeprefix(b"\xef\xbb\xbf").decode("utf-8")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise UsageError(f"{what} is not UTF-8: byte {data[error.start]:#04x} in line {line}") from error

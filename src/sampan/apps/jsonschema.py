@@ -4,7 +4,7 @@ Theory of operation. `check` walks schema and value together and returns a `Prob
 offers alternatives (`anyOf`, `oneOf`) it does not recite them all: an alternative that fits the value's kind better is taken, and what
 is wrong with it is said. `$ref` is only followed inside of the document. Unknown keywords are no restriction, as the draft says.
 
-Why not the package `jsonschema`: docs/adr/0008.
+Why not the package `jsonschema`: docs/adr/0009.
 """
 
 from __future__ import annotations
@@ -281,7 +281,8 @@ def _one(schema: Schema, value: object, place: str, root: object) -> list[Proble
             if len(given) == 1
             else [Problem(place, f"must have {'exactly one of' if given else 'one of'} {' and '.join(names)}")]
         )
-    if sum(not _check(part, value, place, root) for part in parts) > 1:
+    near = [part for part in parts if _distance(part, value) == 0]
+    if sum(not _check(part, value, place, root) for part in near) > 1:
         return [Problem(place, "fits several alternatives that exclude each other")]
     return _alternatives(parts, value, place, root)
 
@@ -304,20 +305,23 @@ def _alternatives(parts: object, value: object, place: str, root: object) -> lis
     """Nothing if one fits; else what is wrong with the nearest, which is the one whose `enum`s and kinds fit best."""
     if not isinstance(parts, list) or not parts:
         return []
+    # The nearest first: what misses a fixed word cannot fit, and its faults need not be found out.
+    ordered = sorted(parts, key=lambda part: _distance(part, value))
+    nearest = [part for part in ordered if _distance(part, value) == _distance(ordered[0], value)]
     tried = []
-    for part in parts:
+    for part in nearest:
         found = _check(part, value, place, root)
         if not found:
             return []
-        tried.append((_distance(part, value), len(found), found))
-    return min(tried, key=lambda one: one[:2])[2]
+        tried.append(found)
+    return min(tried, key=len)
 
 
 def _distance(part: object, value: object) -> int:
     """How many of an alternative's fixed words (`enum`) and kinds the value misses, weighed so that a fixed word counts most."""
     table = part.get("properties") if isinstance(part, dict) else None
     if not isinstance(table, dict) or not isinstance(value, dict):
-        return 0 if isinstance(part, dict) and "type" in part and _is_kind(part["type"], value) else 1
+        return 0 if not isinstance(part, dict) or "type" not in part or _is_kind(part["type"], value) else 1
     return sum(
         10 * bool(_check({"enum": rule["enum"]}, value[name], "", part))
         for name, rule in table.items()

@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import os
 
-from sampan.apps import containeropts
 from sampan.apps.application import Slotted
 from sampan.apps.images import reference_of
 from sampan.apps.outputs import expected_outputs, relative
 from sampan.apps.render import WrittenFile, command_line, environment, input_files
-from sampan.apps.written import written_files
 from sampan.container.request import Request
 from sampan.errors import BadValues, HostError, Problem, UsageError, printable
 
@@ -80,7 +78,11 @@ def _made(
     text = command_line(invocation, target)
     variables = environment(invocation)
     argv: tuple[str, ...] = (*application.shell.split(), "-c", text)
-    files = written_files(invocation, target)
+    files: tuple[WrittenFile, ...] = ()
+    if any(one.template for one in application.outputs):
+        from sampan.apps.written import written_files
+
+        files = written_files(invocation, target)
     if len(text.encode("utf-8", "surrogateescape")) > MAX_ARGUMENT:
         files = (*files, WrittenFile(SCRIPT, f"{text}\n"))
         argv = (*application.shell.split(), f"./{SCRIPT}")
@@ -88,7 +90,11 @@ def _made(
     request, reference = None, ""
     if image is not None:
         reference = reference_of(image)
-        fields, warnings = containeropts.fields_of(image.kind, image.options, target)
+        fields: dict[str, object] = {}
+        if image.options:
+            from sampan.apps.containeropts import fields_of
+
+            fields, warnings = fields_of(image.kind, image.options, target)
         fields["volumes"] = (*_texts(fields.get("volumes", ())), *volumes)
         fields["environment"] = (*_texts(fields.get("environment", ())), *(f"{name}={value}" for name, value in variables))
         fields["mounts"] = (*mounts, *_texts(fields.get("mounts", ())))

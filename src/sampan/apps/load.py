@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import os
 
-from sampan.apps import build, document, extensions, jsonschema, rules
-from sampan.apps.vendored import boutiques_schema
+from sampan.apps import build, document, jsonschema
 from sampan.errors import BadDescriptor, Problem, UsageError, printable
 
 TYPE_CHECKING = False
@@ -19,13 +18,29 @@ if TYPE_CHECKING:
 
 STDIN = "-"
 _TEXTS: dict[str, object] = {"type": "array", "items": {"type": "string"}}
-_CUSTOM: dict[str, dict[str, object]] = {
+_CUSTOM: dict[str, object] = {
     "vip:dot": _TEXTS,
     "vip:intIteratorInputs": _TEXTS,
     "vip:overriddenInputs": {"type": "object", "additionalProperties": {"type": "string"}},
-    "vip:directoryInputs": {"type": "object", "additionalProperties": {"type": "object", "properties": {"patterns": _TEXTS}}},
+    "vip:directoryInputs": {
+        "type": "object",
+        "additionalProperties": {"type": "object", "properties": {"patterns": _TEXTS}},
+    },
     "vip:resultsDirectorySuffix": {"type": "string"},
 }
+_IDS_OF_CHOICES: dict[str, object] = {"type": "object", "additionalProperties": _TEXTS}
+_INPUT: dict[str, object] = {"value-requires": _IDS_OF_CHOICES, "value-disables": _IDS_OF_CHOICES}
+_OUTPUT: dict[str, object] = {
+    "conditional-path-template": {"items": {"type": "object", "additionalProperties": {"type": "string"}}},
+}
+_OPEN: dict[str, object] = {
+    "properties": {
+        "inputs": {"items": {"properties": _INPUT}},
+        "output-files": {"items": {"properties": _OUTPUT}},
+        "custom": {"properties": _CUSTOM},
+    }
+}
+"""Kinds that the schema of Boutiques leaves open."""
 
 
 def load(source: str, session: Session | None = None) -> Application:
@@ -65,23 +80,23 @@ def read(data: bytes, origin: str, *, checked: bool = False) -> Application:
     problems = [] if checked else _against_schema(found)
     if not problems and isinstance(found, dict):
         application = build.application(found, data, origin)
-        problems = [] if checked else rules.check(application, found)
+        problems = [] if checked else _against_rules(application, found)
         if not problems:
             return application
     raise BadDescriptor(f"{printable(origin)} is not a valid Boutiques descriptor", tuple(problems))
 
 
+def _against_rules(application: Application, found: dict[str, object]) -> list[Problem]:
+    from sampan.apps import rules  # not for what the catalogue keeps
+
+    return rules.check(application, found)
+
+
 def _against_schema(found: object) -> list[Problem]:
     if not isinstance(found, dict):
         return [Problem("", "it is not a JSON object")]
+    from sampan.apps import extensions
+    from sampan.apps.vendored import boutiques_schema
+
     plain, problems = extensions.plain(found)
-    return [*problems, *jsonschema.check(boutiques_schema(), plain), *_custom(found.get("custom"))]
-
-
-def _custom(custom: object) -> list[Problem]:
-    """The kinds of VIP's keys, which the schema leaves open."""
-    problems = []
-    for key, kind in _CUSTOM.items():
-        value = custom.get(key) if isinstance(custom, dict) else None
-        problems += [] if value is None else jsonschema.check(kind, value, f"custom.{key}")
-    return problems
+    return [*problems, *(jsonschema.check(boutiques_schema(), plain) or jsonschema.check(_OPEN, plain))]

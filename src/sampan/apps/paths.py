@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 
-from sampan.apps import expression, template
+from sampan.apps import template
 from sampan.apps.application import FILE, STRING
 from sampan.errors import BadValues, Problem
 
@@ -54,6 +54,8 @@ def _placed(path: str, directory: str, *, absolute: bool) -> str:
 def _template(output: Output, inputs: Sequence[Input], values: Mapping[str, Value], what: str) -> str | None:
     if not output.conditions:
         return output.path
+    from sampan.apps import expression  # few applications have conditions
+
     ids = conditions_ids(inputs)
     for condition, path in output.conditions:
         try:

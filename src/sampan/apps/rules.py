@@ -6,7 +6,7 @@ shell. `fillable` proves the rest.
 
 from __future__ import annotations
 
-from sampan.apps import expression, render, rules_of_groups, secondparser, shell, template
+from sampan.apps import render, secondparser, shell, template
 from sampan.apps.application import COMMAND, FILE, FLAG, NUMBER, STRING
 from sampan.apps.bind import faults
 from sampan.apps.extensions import is_extended
@@ -30,7 +30,7 @@ def check(application: Application, found: dict[str, object]) -> list[Problem]:
         *_ids(application),
         *_keys(application, extended=is_extended(found)),
         *(one for number, each in enumerate(application.inputs) for one in _input(each, f"inputs[{number}] ({each.id})")),
-        *rules_of_groups.check(application),
+        *_relations(application),
         *_outputs(application),
         *_tests(application),
         *_container(application),
@@ -38,6 +38,16 @@ def check(application: Application, found: dict[str, object]) -> list[Problem]:
         *_custom(application),
     ]
     return problems or list(_command_line(application))
+
+
+def _relations(application: Application) -> list[Problem]:
+    if not application.groups and not any(
+        one.requires or one.disables or one.value_requires or one.value_disables for one in application.inputs
+    ):
+        return []
+    from sampan.apps import rules_of_groups
+
+    return rules_of_groups.check(application)
 
 
 def _ids(application: Application) -> Iterator[Problem]:
@@ -136,6 +146,8 @@ def _outputs(application: Application) -> Iterator[Problem]:
 
 
 def _conditions(application: Application, one: Output, here: str) -> Iterator[Problem]:
+    from sampan.apps import expression
+
     words = [condition.strip() for condition, _ in one.conditions]
     if "default" not in words and not one.optional:
         yield Problem(here, "needs a default, because the output is not optional")

@@ -7,7 +7,12 @@ import os
 from sampan.errors import HostError
 from sampan.store import records
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 _PATH = os.path.join(os.path.dirname(__file__), "schema", "boutiques-0.5.json")
+_loader: Any = __loader__  # type: ignore[name-defined,unused-ignore]
 _read: list[dict[str, object]] = []
 
 
@@ -15,8 +20,8 @@ def boutiques_schema() -> dict[str, object]:
     """The schema, read once a process. Raises `HostError` if the installation is damaged."""
     if not _read:
         try:
-            with open(_PATH, "rb") as stream:
-                found = records.parse(stream.read().decode("utf-8"))
+            # By the module's own loader: in sampan.pyz there is no such file.
+            found = records.parse(_loader.get_data(_PATH).decode("utf-8"))
         except (OSError, ValueError) as error:
             raise HostError(f"{_PATH} cannot be read: {error}", "install sampan again") from error
         if not isinstance(found, dict):

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 
 from sampan.cli.repo_read import BASE
 from sampan.cli.repository import FORMAT, KEYS, NAME, PLACE, REPOSITORY, where
-from sampan.cvmfs.publish import Options, create
-from sampan.cvmfs.resign import DAYS, resign
 from sampan.distribute import layout, status
 from sampan.errors import UsageError
 from sampan.options.table import FLAG, VALUE, Argument, Command, Option
@@ -19,6 +17,7 @@ if TYPE_CHECKING:
     from sampan.cli.context import Context
     from sampan.options.table import Parsed
 
+DAYS = 30
 WAIT = Option("--wait", FLAG, "wait for another publisher instead of failing")
 INIT = Command(
     "repo init",
@@ -120,6 +119,8 @@ SERVE = Command(
 
 def init(parsed: Parsed, context: Context) -> int:
     """The public key that clients need."""
+    from sampan.cvmfs.publish import Options, create
+
     place = where(parsed, context)
     store, keys = place.new_store(), place.key_directory
     public = f"{keys}/{place.fqrn}.pub"
@@ -161,6 +162,8 @@ def collect(parsed: Parsed, context: Context) -> int:
 
 def renew(parsed: Parsed, context: Context) -> int:
     """Until when it is valid now."""
+    from sampan.cvmfs.resign import resign
+
     place = where(parsed, context)
     made = resign(
         place.store(), place.signer(), _number(parsed, "days", 1, 36500), wait=parsed.flag("wait"), notice=context.notice

@@ -12,6 +12,7 @@ from sampan.distribute.address import GatewayPlace, StorePlace
 from sampan.distribute.credentials import with_credentials
 from sampan.distribute.expand import Naming
 from sampan.distribute.incoming import chosen
+from sampan.distribute.memory import give_back_at_once
 from sampan.distribute.notify import deliver
 from sampan.distribute.publish import CONNECTIONS, Job, publish
 from sampan.errors import UsageError
@@ -79,6 +80,7 @@ def main(parsed: Parsed, context: Context) -> int:
     lists = parsed.texts("list")
     if not lists:
         raise UsageError("`sampan repo publish` needs --list FILE", "see docs/how-to/publishing.md for an example of a list")
+    give_back_at_once()
     wishes = wishlist.read(lists)
     job = _job(parsed, lists, wishes)
     place = _place(parsed, context)

@@ -95,7 +95,8 @@ def plan(record: Record, config: ImageConfig, edits: Edits, facts: Facts, can: C
     owners = facts.owners if identity.uid == 0 and "noted-owners" in can.features else None
     everything += [File(APT_FILE, APT_TEXT)] if owners is not None and facts.apt else []
     if isinstance(place, root.Tree) and not request.read_only:
-        everything += [Tmpfs(target) for target in fallback if not any(covers(m.target, target) for m in everything)]
+        # First, as their records are where the overlay fails at the start: what is bound below them has to be seen.
+        everything[:0] = [Tmpfs(target) for target in fallback if not any(covers(m.target, target) for m in everything)]
         warnings.append(
             f"nothing but {', '.join(fallback)} and what is bound can be written here: no overlay over the image is possible"
         )

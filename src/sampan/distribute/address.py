@@ -11,9 +11,7 @@ import os
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from sampan.cvmfs import gateway, publish
 from sampan.cvmfs.directory import DirectoryStore
-from sampan.cvmfs.gateway import Gateway, Key
 from sampan.cvmfs.keys import Signer, public_keys
 from sampan.cvmfs.reader import Repository
 from sampan.distribute.web import WebObjects
@@ -25,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from contextlib import AbstractContextManager
 
+    from sampan.cvmfs.gateway import Key
     from sampan.cvmfs.keys import PublicKey
     from sampan.cvmfs.objects import Objects, Store
     from sampan.cvmfs.publish import Publication
@@ -128,6 +127,8 @@ class StorePlace:
 
     def begin(self, path: bytes, notice: Notice, *, wait: bool) -> AbstractContextManager[Publication]:  # noqa: ARG002 - the contract
         """Lock it and carry on its current state."""
+        from sampan.cvmfs import publish  # most runs find nothing to publish, and this is half of what they would import
+
         return publish.begin(self.store, self._where.signer(), wait=wait, notice=notice)
 
 
@@ -136,6 +137,8 @@ class GatewayPlace:
 
     def __init__(self, where: Where, url: str, key_file: str | None) -> None:
         """`key_file` holds the API key, else the variable `SAMPAN_GATEWAY_KEY` does. Raises `UsageError`."""
+        from sampan.cvmfs.gateway import Gateway
+
         self._where = where
         url = url.rstrip("/")
         self._gateway = Gateway(
@@ -151,11 +154,15 @@ class GatewayPlace:
 
     def begin(self, path: bytes, notice: Notice, *, wait: bool) -> AbstractContextManager[Publication]:
         """Lease the path and carry on the current state."""
+        from sampan.cvmfs import gateway
+
         seconds = GATEWAY_PATIENCE if wait else 0.0
         return gateway.begin(self._gateway, self.objects, self._where.public_keys(), path, wait=seconds, notice=notice)
 
 
 def _gateway_key(path: str | None, environ: Mapping[str, str]) -> Key:
+    from sampan.cvmfs.gateway import Key
+
     if path is None:
         text = environ.get(GATEWAY_KEY)
         if not text:

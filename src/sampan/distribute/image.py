@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from sampan.image.resolve import Resolved
     from sampan.registry.client import Client
 
-LAYERS_AT_ONCE = 3
+LAYERS_AT_ONCE = 2
 
 
 @dataclass(frozen=True)

@@ -20,9 +20,7 @@ from sampan.distribute import layout, report, retention, state
 from sampan.distribute.changes import FETCH, NOTE, SAME, Change, changes, told
 from sampan.distribute.crowd import each
 from sampan.distribute.expand import Failure, Naming, expand
-from sampan.distribute.image import Images, Quota
 from sampan.distribute.report import Report, Row
-from sampan.distribute.verify import Verifier
 from sampan.errors import NoSpace, SampanError, UsageError
 
 if TYPE_CHECKING:
@@ -176,6 +174,8 @@ class _Run:
         return self._report(manifest.revision if manifest is not None else None, rows)
 
     def _images(self, publication: Publication, wanted: Sequence[Change]) -> tuple[list[Done], list[Row]]:
+        from sampan.distribute.image import Images, Quota  # a third of the imports of a run that finds nothing changed
+
         job = self._job
         images = Images(self._client, publication, job.base, self._notice, self._progress)
         images.bind_points = job.bind_points
@@ -238,6 +238,8 @@ class _Run:
         return retention.retire(before, self._job.label, self._kept_keys(), self._now, self._job.grace)
 
     def _verify(self, done: Sequence[Done]) -> None:
+        from sampan.distribute.verify import Verifier
+
         verifier = Verifier(self._place.open(), self._place.objects, data=True)
         try:
             for one in {one.made.directory: one for one in done}.values():

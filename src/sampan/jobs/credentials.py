@@ -90,6 +90,18 @@ def save(path: str, credentials: Credentials) -> None:
 
 def take(path: str) -> Credentials:
     """Those of a job, whose file is gone then. Raises `Failed` for a damaged one; the sentence holds nothing of it."""
+    found = look(path)
+    try:
+        os.unlink(f"{path}/{FILE}")
+    except FileNotFoundError:
+        return found
+    except OSError as error:
+        raise Failed(BAD_JOB, f"{path}/{FILE} cannot be removed before the program starts: {error.strerror}") from error
+    return found
+
+
+def look(path: str) -> Credentials:
+    """Those of a job, whose file stays. Raises `Failed`."""
     place = f"{path}/{FILE}"
     try:
         found = directory.load(place)
@@ -97,10 +109,6 @@ def take(path: str) -> Credentials:
         return NONE
     except (OSError, ValueError):
         raise Failed(BAD_JOB, f"{place} cannot be read", "submit the job again") from None
-    try:
-        os.unlink(place)
-    except OSError as error:
-        raise Failed(BAD_JOB, f"{place} cannot be removed before the program starts: {error.strerror}") from error
     try:
         keys = {
             str(bucket): S3Key(**{str(name): str(value) for name, value in key.items()}) for bucket, key in found["s3"].items()

@@ -14,8 +14,7 @@ from sampan.container import limits, stay
 from sampan.container.mounts import Bind
 from sampan.errors import HostError, SampanError
 from sampan.host import memory
-from sampan.jobs import directory as directories
-from sampan.jobs import phases
+from sampan.jobs import phases, verdict
 from sampan.jobs.phases import Failed
 from sampan.jobs.status import now
 from sampan.runtime import watched
@@ -29,22 +28,8 @@ if TYPE_CHECKING:
     from sampan.jobs.pulse import Beat
     from sampan.jobs.spec import Job
     from sampan.jobs.stage_in import Brought
+    from sampan.jobs.verdict import Ended
     from sampan.runtime.session import Session
-
-STARTED_STATUSES = (125, 126, 127)
-
-
-@dataclass(frozen=True)
-class Ended:
-    """How the payload ended: status and signal, times, what it used, and why the job fails for it (`None`: it does not)."""
-
-    exit: int | None = None
-    signal: int | None = None
-    started: str = ""
-    ended: str = ""
-    seconds: float = 0.0
-    memory: int = 0
-    failure: Failed | None = None
 
 
 @dataclass(frozen=True)
@@ -121,7 +106,7 @@ def run(job: Job, place: Place, image: ContainerImage, node: Node, session: Sess
         _kill(left)
     was_killed = found.signal == signal.SIGKILL or found.exit == 128 + signal.SIGKILL
     by_memory = was_killed and (node.kills.have_risen() or bool(decided.plan.cgroup))
-    return replace(found, failure=_failure(found, job, place, (beat, by_memory)))
+    return replace(found, failure=beat.end or verdict.why(found, job, place.directory, by_memory=by_memory))
 
 
 def _undecided(error: SampanError) -> Failed:
@@ -168,62 +153,10 @@ def _wait(pid: int, place: Place, beat: Beat) -> Ended:
     os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
     beat.ended()
     _, status, used = os.wait4(pid, 0)
-    code = os.waitstatus_to_exitcode(status)
-    try:
-        said = directories.load(f"{place.directory}/exit")
-    except (OSError, ValueError):
-        said = {}
-    number = said.get("signal") if said else (-code if code < 0 else None)
-    exit = code if code >= 0 else 128 - code
-    is_over_time = said.get("reason") == "timeout"
-    failure = None
-    if said.get("reason") == "not-started" or (not said and code in STARTED_STATUSES):
-        failure = Failed(phases.NOT_STARTED, f"the program could not be started: {said.get('message') or 'its stderr says why'}")
-    elif is_over_time:
-        failure = Failed(phases.OVER_TIME, "it was ended at its time limit")
     # A process that was spawned counts the memory of its spawner until it executes: less than ours says nothing.
     peak = used.ru_maxrss if used.ru_maxrss > resource.getrusage(resource.RUSAGE_SELF).ru_maxrss else 0
-    return Ended(
-        exit, number if isinstance(number, int) else None, str(said.get("started") or begun), str(said.get("finished") or now()),
-        round(used.ru_utime + used.ru_stime, 3), peak * 1024, failure,
-    )  # fmt: skip
-
-
-def _failure(found: Ended, job: Job, place: Place, beside: tuple[Beat, bool]) -> Failed | None:
-    """Why the job fails, in the order in which causes explain each other."""
-    beat, by_memory = beside
-    if beat.end is not None:
-        return beat.end
-    if found.failure is not None:
-        if found.failure.code == phases.OVER_TIME and job.limits.time:
-            return Failed(phases.OVER_TIME, f"it was ended at its time limit of {_seconds(job.limits.time)}", "ask for more time")
-        return found.failure
-    if by_memory:
-        limit = f" of {job.limits.memory} bytes" if job.limits.memory else ""
-        return Failed(phases.OVER_MEMORY, f"it was ended for taking more memory than its limit{limit}", "ask for more memory")
-    if found.signal is not None:
-        return Failed(phases.SIGNALLED, f"the program was ended by {_signal_name(found.signal)}{_said(place)}")
-    if found.exit:
-        return Failed(phases.ENDED, f"the program ended with status {found.exit}{_said(place)}")
-    return None
-
-
-def _said(place: Place) -> str:
-    """The last thing the program had to say."""
-    lines = [line.strip() for line in directories.last_lines(place.directory, "stderr", 5)]
-    last = next((line for line in reversed(lines) if line), "")
-    return f": {last[:200]}" if last else ""
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
-
-
-def _seconds(value: float) -> str:
-    return f"{value:g} s"
+    found = verdict.ended(place.directory, os.waitstatus_to_exitcode(status), begun)
+    return replace(found, seconds=round(used.ru_utime + used.ru_stime, 3), memory=peak * 1024)
 
 
 def _kill(pid: int) -> None:

@@ -36,9 +36,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import FrameType
 
-    from sampan.jobs.payload import Ended
     from sampan.jobs.spec import Job
     from sampan.jobs.status import Staged
+    from sampan.jobs.verdict import Ended
     from sampan.jobs.workspace import Workspace
     from sampan.runtime.session import Session
 

@@ -214,10 +214,8 @@ def _as_ascii(netloc: str) -> str:
 
 
 def _connected(host: str, port: int, limits: Limits) -> socket.socket:
-    # A name as text is looked up through the codec "idna", whose import costs 1 ms; ASCII bytes are taken as they are.
-    name = host.encode("ascii") if host.isascii() else host
     try:
-        found = socket.create_connection((name, port), timeout=limits.connect)  # type: ignore[arg-type]  # typeshed: text only
+        found = socket.create_connection((host, port), timeout=limits.connect)
     except socket.timeout as error:
         raise ConnectTimeout from error
     found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -29,7 +29,14 @@ THEMES = (
     ("image and engine", "pull platform offline stage engine engine_trace landlock"),
 )  # fmt: skip
 # Of a command whose options mean something else.
+_BOSH_EXEC = (
+    ("launch", "volumes container_opts skip_data_collection provenance no_container no_pull"),
+    ("simulate", "input complete json"),
+    ("accepted", "debug user stream imagepath no_automounts force_docker force_singularity force_apptainer sandbox"),
+)
 THEMES_OF = {
+    "bosh exec": _BOSH_EXEC,
+    "bosh execute": _BOSH_EXEC,
     "repo publish": (
         ("what is published", "list only events platform dry_run"),
         ("what goes", "prune grace quota label"),

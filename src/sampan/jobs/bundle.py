@@ -1,0 +1,201 @@
+"""A job that travels where nothing is shared: a directory that can be moved, copied or put into an archive, and what comes back of it.
+
+    target/
+      run.sh       runs it; ends with the code of the phase that failed
+      job/         the job, its inputs with it
+      sampan.pyz   form `pyz`: for nodes with Python 3.9; the image lies in job/image.tar, as an OCI archive
+      sampan-run launch tree/    form `native`: for nodes without Python (native.py)
+
+Inputs of this machine travel, those of servers are fetched by the node (`native`: here, beforehand). Outputs with a place on this
+machine are taken there when the bundle is back (`fetch`), by the same rules as on a node: they are foreign files by then.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from sampan.errors import HostError, UsageError
+from sampan.jobs import collect, credentials, image, native, phases, stage_out, uris, verdict, work
+from sampan.jobs import directory as directories
+from sampan.jobs.phases import Failed
+from sampan.jobs.status import Status, now, word_of
+from sampan.jobs.transfer import Carrier
+
+if TYPE_CHECKING:
+    from sampan.container.record import ContainerImage
+    from sampan.jobs.spec import Input, Job, Output
+    from sampan.runtime.session import Session
+
+FORMS = ("pyz", "native")
+PYZ, JOB, IMAGE = "sampan.pyz", "job", "image.tar"
+RUN = """#!/bin/sh
+# Runs the job beside it on a node with Python 3.9 or later. Ends with the code of the phase that failed.
+cd "$(dirname "$0")" || exit 20
+own=""
+[ -n "${SAMPAN_HOME:-}" ] || { SAMPAN_HOME="$PWD/store"; own=1; }
+export SAMPAN_HOME
+./sampan.pyz --job "$PWD/job" &
+pid=$!
+trap 'kill -TERM $pid 2>/dev/null' TERM INT HUP
+wait $pid
+code=$?
+while kill -0 $pid 2>/dev/null; do wait $pid; code=$?; done
+[ -z "$own" ] || rm -rf store
+exit $code
+"""
+LOGS = ("stdout", "stderr", "log", "events")
+
+
+def pack(path: str, target: str, form: str, session: Session, pyz: str = "") -> None:
+    """Make a bundle of the job in `path` as the new directory `target`; `pyz`: the sampan.pyz to send, else the one that runs.
+
+    Raises `UsageError`, `HostError`, `NoSpace`, and what a pull raises; then nothing is left.
+    """
+    if form not in FORMS:
+        raise UsageError(f"a bundle has no form {form!r}", f"there are {', '.join(FORMS)}")
+    job = directories.read(path)
+    carrier = Carrier(credentials.look(path), job.tries, session.notice, lambda: None)
+    try:
+        os.mkdir(target, 0o700)
+    except FileExistsError:
+        raise UsageError(f"{target} is there already", "a bundle needs a directory of its own") from None
+    except OSError as error:
+        raise directories.refused(f"cannot make the bundle {target}", error) from error
+    try:
+        found = image.bring(path, job, session)
+        if form == "native":
+            native.pack(os.path.abspath(target), job, found, session, carrier, path)
+        else:
+            _pack(path, target, job, found, (session, pyz))
+    except Failed as failure:
+        shutil.rmtree(target, ignore_errors=True)
+        raise HostError(f"cannot pack the job {path}: {failure.cause}", failure.hint) from failure
+    except OSError as error:
+        shutil.rmtree(target, ignore_errors=True)
+        raise directories.refused(f"cannot pack the job {path}", error) from error
+    except BaseException:
+        shutil.rmtree(target, ignore_errors=True)
+        raise
+
+
+def _pack(path: str, target: str, job: Job, found: ContainerImage, beside: tuple[Session, str]) -> None:
+    """The form for nodes with Python."""
+    from sampan.image.save import OCI
+    from sampan.runtime.save import save
+
+    session, pyz = beside
+    source = pyz or getattr(getattr(sys.modules["sampan"], "__loader__", None), "archive", "")
+    if not source or not os.path.exists(source):
+        raise UsageError(
+            "a bundle needs a sampan.pyz, and this sampan does not run from one", "build it with `make pyz`, and name it"
+        )
+    inputs, files = _travelling(path, job)
+    outputs = tuple(replace(one, destination="") if _is_of_here(one) else one for one in job.outputs)
+    sent = replace(job, inputs=inputs, outputs=outputs, source=IMAGE, digest="", scratch="")
+    directories.create(f"{target}/{JOB}", sent, files)
+    save([found.reference], f"{target}/{JOB}/{IMAGE}", OCI, session)
+    if _needs_credentials(sent):
+        known = credentials.look(path)
+        if known != credentials.NONE:
+            credentials.save(f"{target}/{JOB}", known)
+    shutil.copyfile(source, f"{target}/{PYZ}")
+    os.chmod(f"{target}/{PYZ}", 0o755)  # noqa: S103 - a program
+    directories.write_new(f"{target}/run.sh", RUN.encode("ascii"), 0o755)
+
+
+def _travelling(path: str, job: Job) -> tuple[tuple[Input, ...], dict[str, bytes | str]]:
+    """The inputs as the node will find them, and the files that go along: name in `inputs/` -> where it is here."""
+    inputs: list[Input] = []
+    files: dict[str, bytes | str] = {}
+    for number, one in enumerate(job.inputs):
+        scheme = uris.scheme_of(one.uri)
+        if scheme not in ("", "file"):
+            inputs.append(one)
+            continue
+        source = uris.file_path(one.uri) if scheme else f"{path}/{one.uri}"
+        if not os.path.exists(source):
+            raise Failed(phases.INPUT_MISSING, f"the input {one.name!r} is missing: {uris.shown(one.uri)}")
+        name = f"{number}-{os.path.basename(source.rstrip('/'))}"
+        files[name] = os.path.realpath(source)
+        inputs.append(replace(one, uri=f"inputs/{name}"))
+    return tuple(inputs), files
+
+
+def _is_of_here(output: Output) -> bool:
+    return uris.scheme_of(output.destination) in ("", "file")
+
+
+def _needs_credentials(job: Job) -> bool:
+    places = [*(one.uri for one in job.inputs), *(one.destination for one in job.outputs)]
+    return any(uris.scheme_of(uri) in ("http", "https", "s3") for uri in places)
+
+
+def fetch(bundle: str, path: str, session: Session) -> Status:
+    """Take what came back with a bundle into the job it was packed of, whose status it becomes.
+
+    Raises `UsageError` if it has not run or the job has a status already, `HostError`.
+    """
+    job = directories.read(path)
+    if directories.status_of(path) is not None:
+        raise UsageError(f"the job {path} has ended already", "fetch the bundle into a new attempt of it")
+    there = f"{bundle}/{JOB}"
+    is_native = os.path.exists(f"{bundle}/{native.LAUNCH}")
+    told = _native_status(there, job) if is_native else directories.status_of(there)
+    if told is None:
+        raise UsageError(f"the bundle {bundle} has not run, or not to its end", "run its run.sh first")
+    try:
+        work.claim(path, job, told.claimed or now())
+    except Failed as failure:
+        raise UsageError(failure.cause, "a bundle is fetched by one process") from failure
+    for name in LOGS:
+        if os.path.isfile(f"{there}/{name}") and not os.path.islink(f"{there}/{name}"):
+            shutil.copyfile(f"{there}/{name}", f"{path}/{name}")
+    carrier = Carrier(credentials.take(path), job.tries, session.notice, lambda: None)
+    found = _taken(job, path, (there, told), carrier, is_native=is_native)
+    found = replace(found, finished=now())
+    work.publish(path, found)
+    return found
+
+
+def _taken(job: Job, path: str, back: tuple[str, Status], carrier: Carrier, *, is_native: bool) -> Status:
+    """The status, with outputs where the job wants them. What lies in a bundle is judged as what a payload has left."""
+    there, told = back
+    try:
+        if told.state != "done" and not is_native:
+            return replace(told, outputs=())
+        here = job if is_native else replace(job, outputs=tuple(one for one in job.outputs if _is_of_here(one)))
+        root = f"{there}/work" if is_native else f"{there}/outputs"
+        found = collect.find(here, path, root, partial=told.state != "done")
+        taken = stage_out.take(path, found, carrier, checksums=job.checksums, partial=told.state != "done")
+        sent = tuple(one for one in told.outputs if uris.scheme_of(one.uri))
+        return replace(told, outputs=(*taken, *sent))
+    except Failed as failure:
+        return replace(
+            told, state=word_of(failure.code), code=failure.code, phase=failure.phase, cause=failure.cause, hint=failure.hint or "",
+            kept=there,
+        )  # fmt: skip
+
+
+def _native_status(there: str, job: Job) -> Status | None:
+    """What a node without Python has left."""
+    try:
+        with open(f"{there}/code", encoding="ascii") as stream:
+            code = int(stream.read())
+    except (OSError, ValueError):
+        return None
+    ended = verdict.ended(there, code, "")
+    failure = verdict.why(ended, job, there)
+    state = "done" if failure is None else word_of(failure.code)
+    found = Status(
+        state,
+        phases.DONE if failure is None else failure.code,
+        exit=ended.exit,
+        signal=ended.signal,
+        started=ended.started,
+        ended=ended.ended,
+    )
+    return found if failure is None else replace(found, phase=failure.phase, cause=failure.cause, hint=failure.hint or "")

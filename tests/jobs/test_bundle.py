@@ -1,0 +1,129 @@
+"""Jobs that travel where nothing is shared: a bundle is moved, run with another store or without Python, and fetched."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from sampan.errors import HostError, UsageError
+from sampan.jobs import bundle, credentials, directory, native, phases
+from sampan.jobs.credentials import Credentials
+from sampan.jobs.spec import Input, Limits, Output
+
+
+def run_away(lab, packed: Path, tmp_path: Path, **variables: str) -> int:
+    """On another node: moved, no Python and no store of ours, a bare environment."""
+    moved = tmp_path / "another node" / "b"
+    moved.parent.mkdir()
+    packed.rename(moved)
+    environment = {"PATH": "/nonexistent:/usr/bin:/bin", "HOME": "/", **variables}
+    return subprocess.run([str(moved / "run.sh")], env=environment, cwd="/", timeout=120).returncode, moved
+
+
+def made(lab, tmp_path, script: str, **rest) -> str:
+    (tmp_path / "data").write_text("some data")
+    inputs = (Input("here", f"file://{tmp_path}/data", "here"), Input("sent", "inputs/sent"))
+    outputs = (Output("out", "out"), Output("far", "f*", destination=f"file://{tmp_path}/results/"), Output("err", ":stderr"))
+    return lab.make(script, inputs=inputs, outputs=outputs, files={"sent": b"sent"}, **rest)
+
+
+def test_without_python(lab, tmp_path):
+    place = made(lab, tmp_path, "cat here sent >out; echo far >far; echo said; echo wrong >&2; pwd; [ ! -e /tmp/.X ]")
+    target = tmp_path / "bundle"
+    bundle.pack(place, str(target), "native", lab.session)
+    assert sorted(os.listdir(target)) == ["job", "launch", "run.sh", "sampan-run", "tree"]
+    launch = (target / "launch").read_bytes()
+    assert os.fsencode(lab.session.store.path) not in launch
+    assert os.fsencode(place) not in launch
+    (tmp_path / "data").unlink()
+    code, moved = run_away(lab, target, tmp_path)
+    assert code == 0, Path(moved, "job/stderr").read_text()
+    again = subprocess.run([str(moved / "run.sh")], cwd="/", timeout=60).returncode
+    assert again == phases.TAKEN
+    found = bundle.fetch(str(moved), place, lab.session)
+    assert (found.state, found.exit) == ("done", 0), found
+    assert Path(place, "outputs/out").read_text() == "some datasent"
+    assert (tmp_path / "results/far").read_text() == "far\n"
+    assert directory.last_lines(place, "stdout") == ["said", "/work"]
+    assert directory.status_of(place) == found
+    with pytest.raises(UsageError, match="has ended already"):
+        bundle.fetch(str(moved), place, lab.session)
+
+
+@pytest.mark.parametrize(
+    ("script", "more", "code"),
+    [
+        ("exit 4", {}, phases.ENDED),
+        ("sleep 20", {"limits": Limits(time=0.5)}, phases.OVER_TIME),
+        ("ln -s /etc/passwd out; touch far", {}, phases.OUTPUT_REFUSED),
+        ("touch far", {}, phases.OUTPUT_MISSING),
+    ],
+)
+def test_without_python_and_wrong(lab, tmp_path, script, more, code):
+    place = made(lab, tmp_path, script, **more)
+    bundle.pack(place, str(tmp_path / "bundle"), "native", lab.session)
+    with pytest.raises(UsageError, match="has not run"):
+        bundle.fetch(str(tmp_path / "bundle"), place, lab.session)
+    ended, moved = run_away(lab, tmp_path / "bundle", tmp_path)
+    assert ended == (code if code >= phases.ENDED else 0)
+    found = bundle.fetch(str(moved), place, lab.session)
+    assert (found.state, found.code) == ("failed", code)
+    assert phases.CODES[code][0] == found.phase
+
+
+def pyz() -> str:
+    base = os.environ.get("SAMPAN_TEST_BASE", "")
+    path = os.environ.get("SAMPAN_TEST_PYZ") or (f"{base}/sampan.pyz" if base else "")
+    if not path or not os.path.exists(path):
+        pytest.skip("no sampan.pyz here: the set-up builds it, and SAMPAN_TEST_BASE names its directory")
+    return path
+
+
+def test_with_python(lab, tmp_path):
+    place = made(lab, tmp_path, "cat here sent >out; echo far >far; echo wrong >&2")
+    target = tmp_path / "bundle"
+    bundle.pack(place, str(target), "pyz", lab.session, pyz())
+    assert sorted(os.listdir(target)) == ["job", "run.sh", "sampan.pyz"]
+    (tmp_path / "data").unlink()
+    code, moved = run_away(lab, target, tmp_path, SAMPAN_RUNTIME_DIR=str(tmp_path / "r"))
+    assert code == 0, directory.last_lines(str(moved / "job"), "log")
+    assert not (moved / "store").exists()
+    found = bundle.fetch(str(moved), place, lab.session)
+    assert (found.state, found.exit) == ("done", 0), found
+    assert Path(place, "outputs/out").read_text() == "some datasent"
+    assert (tmp_path / "results/far").read_text() == "far\n"
+
+
+def test_credentials_go_along_only_where_they_are_needed(lab, tmp_path):
+    archive = tmp_path / "any.pyz"
+    archive.write_bytes(b"stands for it")
+    for number, (uri, needed) in enumerate((("file:///etc/hostname", False), ("http://127.0.0.1:9/x", True))):
+        place = lab.make("true", inputs=(Input("in", uri, "in"),))
+        credentials.save(place, Credentials(http={"http://127.0.0.1:9": "Bearer x"}))
+        target = tmp_path / f"b{number}"
+        bundle.pack(place, str(target), "pyz", lab.session, str(archive))
+        assert (target / "job/credentials.json").exists() is needed
+
+
+def test_what_cannot_be_packed_leaves_nothing(lab, tmp_path):
+    gone = lab.make("true", inputs=(Input("in", "file:///nonexistent/x"),))
+    for form in bundle.FORMS:
+        with pytest.raises((HostError, UsageError)):
+            bundle.pack(gone, str(tmp_path / "b"), form, lab.session)
+        assert not (tmp_path / "b").exists()
+    with pytest.raises(UsageError, match="has no form 'zip'"):
+        bundle.pack(gone, str(tmp_path / "b"), "zip", lab.session)
+
+
+def test_what_belongs_to_a_machine_is_taken_out():
+    records = [
+        ("owner", "1000"), ("touch", "/s/used"), ("uid-map", "5", "1000", "1"), ("root-memory", "/s/tree", "99", "read-only"),
+        ("bind", "/j/work", "/work", ""), ("bind", "/etc/hosts", "/etc/hosts", "optional"), ("watch", "", "/j", "15", "10.000", "0.000"), ("exec", "true"),
+    ]  # fmt: skip
+    assert native.relocatable(records, {"/s/tree": "tree", "/j/work": "job/work", "/j": "job"}) == [
+        ("uid-map", "5", "caller", "1"), ("root-memory", "tree", "0", "read-only"), ("bind", "job/work", "/work", ""),
+        ("bind", "/etc/hosts", "/etc/hosts", "optional"), ("watch", "", "job", "15", "10.000", "0.000"), ("exec", "true"),
+    ]  # fmt: skip
