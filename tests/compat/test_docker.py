@@ -217,6 +217,70 @@ def test_events_tell_of_beginnings_and_ends(clean):
     assert seen == ["create", "start", "die"]
 
 
+def test_events_that_are_past_are_told_of_containers_that_are_there(clean):
+    docker = clean
+    docker.good("run", "--name", "past", "--label", "k=v", IMAGE, "true")
+    words = ("events", "--since", "10m", "--until", "0s", "--format", "{{.Action}}")
+    assert docker.good(*words).lines == ["create", "start", "die"]
+    assert docker.good(*words, "--filter", "event=die", "--filter", "container=past", "--filter", "label=k").lines == ["die"]
+    assert docker.good(*words, "--filter", "image=other").lines == []
+    assert "there is no filter" in docker.bad(1, *words, "--filter", "odd=1")
+    (line,) = docker.good("events", "--since", "10m", "--until", "0s", "--filter", "event=start").lines
+    assert re.fullmatch(r"20\d\d-.*Z container start [0-9a-f]{64} \(image=machine:1, name=past\)", line)
+
+
+def test_anonymous_volumes_go_with_rm_v(clean):
+    docker = clean
+    docker.good("run", "--name", "one", "-v", "/data", IMAGE, "touch", "/data/x")
+    docker.good("run", "--name", "two", "--volumes-from", "one", IMAGE, "ls", "/data/x")
+    (volume,) = docker.good("volume", "ls", "-q", "--filter", "dangling=false").lines
+    docker.good("rm", "-v", "one")
+    assert docker.good("volume", "ls", "-q").lines == [volume]  # the other one uses it
+    docker.good("rm", "-v", "two")
+    assert docker.good("volume", "ls", "-q").lines == []
+
+
+def test_another_signal_to_stop_by(clean):
+    docker = clean
+    docker.good("run", "-d", "--name", "ends", IMAGE, "sh", "-c", "trap 'exit 9' USR1; while :; do sleep 0.05; done")
+    time.sleep(0.3)
+    docker.good("stop", "-s", "USR1", "ends")
+    assert docker.good("wait", "ends").text == "9\n"
+
+
+def test_filters_of_ps(clean):
+    docker = clean
+    docker.good("create", "--name", "open", IMAGE, "true")
+    docker.good("create", "--name", "shut", "--network", "none", IMAGE, "true")
+    shown = lambda text: docker.good("ps", "-a", "--format", "{{.Names}}", "--filter", text).lines  # noqa: E731
+    assert shown("network=none") == ["shut"]
+    assert shown("network=host") == ["open"]
+    assert shown("publish=80") == []
+    assert shown("is-task=false") == ["shut", "open"]
+    assert shown("status=created") == ["shut", "open"]
+    assert "SizeRw" not in document(docker, "open")
+    assert document(docker, "-s", "open")["SizeRootFs"] > document(docker, "-s", "open")["SizeRw"] > 0
+
+
+# Where there are no namespaces
+
+
+def test_without_namespaces_a_container_starts_in_the_hosts_view(clean):
+    """What docker does unasked is not asked for there; what the user named is said."""
+    docker = clean
+    engine = {"SAMPAN_ENGINE": "intercept"}
+    done = docker("run", "--rm", IMAGE, "sh", "-c", "id -u; exit 3", **engine)
+    assert (done.status, done.lines) == (3, ["0"])
+    cut = docker.good("run", "--rm", "--net=none", "--hostname", "x", "--read-only", IMAGE, "true", **engine)
+    assert [line.split(":")[2].split()[0] for line in cut.err.splitlines()] == ["--network", "--hostname"]
+    docker.good("run", "-d", "--name", "back", IMAGE, "sh", "-c", "echo out; sleep 50", **engine)
+    assert docker.good("exec", "back", "id", "-u", **engine).text == "0\n"
+    assert docker.good("logs", "back").text == "out\n"
+    docker.good("stop", "-t", "1", "back")
+    docker.good("start", "back", **engine)
+    assert docker.good("ps", "--format", "{{.Names}}").lines == ["back"]
+
+
 # Images
 
 
@@ -263,7 +327,24 @@ def test_podman_prints_as_podman_does(podman):
     assert "No such container" in podman.bad(1, "rm", "pod1")
     assert "No such object" in podman.bad(125, "inspect", "pod1")
     assert "-t is ignored" in podman.good("run", "-it", "--rm", IMAGE, "true").err
-    assert "keeps its" not in podman.good("info", "--format", "{{.host.arch}} {{.store.graphRoot}}").text
+    assert podman.good("info", "--format", "{{.host.os}} {{.store.graphDriverName}}").text == "linux sampan\n"
+    assert json.loads(podman.good("info", "--format", "json").text)["host"]["security"]["rootless"] is True
+    assert podman.good("info").lines[:2] == [
+        "host:",
+        f"  arch: {json.loads(podman.good('info', '-f', 'json').text)['host']['arch']}",
+    ]
+
+
+def test_podman_names_containers_by_files_and_keeps_places_writable(podman, tmp_path):
+    podman.good("run", "-d", "--cidfile", tmp_path / "id", IMAGE, "sleep", "50")
+    podman.good("stop", "-t", "0", "--cidfile", tmp_path / "id")
+    podman.good("rm", "--cidfile", tmp_path / "id")
+    assert "cannot read" in podman.bad(125, "stop", "--cidfile", tmp_path / "none")
+    places = ["touch", "/tmp/x", "/run/x", "/var/tmp/x"]
+    podman.good("run", "--rm", "--read-only", IMAGE, *places)
+    assert podman("run", "--rm", "--read-only", "--read-only-tmpfs=false", IMAGE, *places).status == 1
+    podman.good("run", "--rm", "--read-only", "--tmpfs", "/tmp", "-v", f"{tmp_path}:/var/tmp", IMAGE, *places)
+    assert (tmp_path / "x").exists()
 
 
 # What is not possible

@@ -37,9 +37,9 @@ _REFUSED = {
     **dict.fromkeys(("image sign", "image trust"), "signatures are a matter of the policy"),
     **dict.fromkeys(("system migrate", "system renumber", "system reset", "volume reload", "network reload"), "it mends podman's own state"),
     "container clone": "`commit` and `run` make another one", "container runlabel": "commands of labels are not run", "image scp": "`save | ssh HOST podman load` does it",
-    "image tree": "`sampan images --tree` shows it", "untag": "`rmi NAME` takes a name away", "image untag": "`rmi NAME` takes a name away",
+    "image tree": "sampan's own `images --tree` shows it", "untag": "`rmi NAME` takes a name away", "image untag": "`rmi NAME` takes a name away",
     "volume export": "`volume inspect` tells the directory: tar -C DIRECTORY -c .", "volume import": "`volume inspect` tells the directory: tar -C DIRECTORY -x",
-    "farm": "sampan builds no images", "unshare": "`sampan run --root` starts a program as root of a user namespace",
+    "farm": "sampan builds no images", "unshare": "sampan's own `run --root` starts a program as root of a user namespace",
 }  # fmt: skip
 
 

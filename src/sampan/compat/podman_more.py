@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sampan.options.table import FLAG, LIST, VALUE
+from sampan.options.table import FLAG, LIST, VALUE, Option
 from sampan.options.unserved import REFUSED, SILENT, WARNED, Unserved
 
 _LATEST = Unserved("--latest", FLAG, REFUSED, "name the container; `ps -lq` prints the newest one's id")
@@ -10,16 +10,15 @@ _CHOICE = (
     Unserved("-l --latest", FLAG, REFUSED, "name the container; `ps -lq` prints the newest one's id"),
     Unserved("-f --filter", LIST, REFUSED, "name the containers; `ps -q --filter` prints them"),
 )
-_CIDFILE = Unserved("--cidfile", VALUE, REFUSED, "name the container")
+_CIDFILE = Option("--cidfile", LIST, "also the container whose id is in the file", "FILE")
 _IMAGE = tuple(Unserved(f"--{word}", VALUE, WARNED, "--platform chooses the image") for word in ("arch", "os", "variant"))
 _RUN = (
     Unserved("--env-merge", LIST, REFUSED, "set the whole variable by -e"),
     Unserved("--health-on-failure", VALUE, WARNED, "`inspect` tells of the health", ("none",)),
     Unserved("--init-path", VALUE, SILENT, "the init is sampan's own"),
-    Unserved("--read-only-tmpfs", FLAG, SILENT, "/dev/shm can be written, and what is bound"),  # noqa: S108 - inside
 )
 _SIGNED = "signatures are not made"
-MORE: dict[str, tuple[Unserved, ...]] = {
+MORE: dict[str, tuple[Option, ...]] = {
     **dict.fromkeys(("attach", "diff", "exec", "kill", "logs", "port", "stats", "top", "wait"), _CHOICE[:1]),
     "start": (*_CHOICE, Unserved("--all", FLAG, REFUSED, "name the containers")),
     "stop": _CHOICE,

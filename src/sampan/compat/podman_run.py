@@ -21,6 +21,7 @@ _OWN = (
     Option("--env-host", FLAG, "pass all variables of the host"),
     Option("--authfile", VALUE, "the file of passwords", "FILE"),
     Option("--tz", VALUE, "the time zone, as TZ", "ZONE"),
+    Option("--read-only-tmpfs", FLAG, "with --read-only, /tmp, /run and /var/tmp in memory (the default)", default=True),
     Unserved("--arch", VALUE, WARNED, "--platform chooses the image"),
     Unserved("--cgroup-conf", LIST, WARNED, "no control group is made"),
     Unserved("--cgroups", VALUE, SILENT, "control groups are used where they are delegated"),

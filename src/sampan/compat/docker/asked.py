@@ -43,11 +43,6 @@ def _zone(text: str) -> str:
     return found or "UTC"
 
 
-def shared_view(request: Request) -> Request:
-    """The same request with the host's processes, queues and name where it does not say, for engines that have no others."""
-    return request.but(pid=request.pid or "host", ipc=request.ipc or "host", uts=request.uts or "host")
-
-
 def with_user(request: Request, config: ImageConfig, *, keep_id: bool = False) -> Request:
     """Root, unless the request or the image names another user; with podman's `keep-id` the caller."""
     user = request.user
@@ -95,6 +90,19 @@ def with_volumes(request: Request, image: ContainerImage, session: Session, *, m
         elif request.read_only:
             tmpfs.append(target)
     return request.but(volumes=tuple(volumes), mounts=tuple(mounts), tmpfs=tuple(tmpfs))
+
+
+WRITABLE = ("/tmp", "/run", "/var/tmp")  # noqa: S108 - inside
+
+
+def with_writable_places(request: Request) -> Request:
+    """The request with directories in memory where podman has them over a read-only image, but for what is mounted there anyway."""
+    targets = [text.split(":")[1] for text in request.volumes if ":" in text] + [text.partition(":")[0] for text in request.tmpfs]
+    for text in request.mounts:
+        words = dict(word.partition("=")[::2] for word in text.split(","))
+        targets += [words[key] for key in ("target", "dst", "destination") if key in words]
+    free = [place for place in WRITABLE if not any(f"{place}/".startswith(f"{target.rstrip('/')}/") for target in targets)]
+    return request.but(tmpfs=(*request.tmpfs, *free))
 
 
 def _volume(name: str, target: str, image: ContainerImage, session: Session) -> str:

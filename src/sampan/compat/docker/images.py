@@ -10,7 +10,7 @@ from sampan.compat.docker.several import each
 from sampan.errors import ImageNotFound, UsageError
 from sampan.oci.reference import Reference
 from sampan.options.table import FLAG, LIST, VALUE, Argument, Command, Option
-from sampan.options.unserved import SILENT, Unserved
+from sampan.options.unserved import SILENT, WARNED, Unserved
 from sampan.runtime import ps, rmi
 from sampan.runtime.history import MISSING, history
 from sampan.runtime.listing import listed
@@ -216,8 +216,8 @@ _LIST = (
     Option("--no-trunc", FLAG, "ids in full"),
     Option("-n --noheading", FLAG, "without the header (podman)"),
     Option("-q --quiet", FLAG, "ids alone"),
-    Unserved("--tree", FLAG, SILENT, ""),
-    Unserved("--sort", VALUE, SILENT, ""),
+    Unserved("--tree", FLAG, WARNED, "sampan's own `images --tree` shows what images share"),
+    Unserved("--sort", VALUE, WARNED, "the newest come first", ("created",)),
     Unserved("--history", FLAG, SILENT, ""),
 )
 VERBS: Verbs = {
@@ -231,7 +231,7 @@ VERBS: Verbs = {
                 Option("-a --all", FLAG, "all images (podman)"),
                 Unserved("--no-prune", FLAG, SILENT, ""),
                 Unserved("-i --ignore", FLAG, SILENT, ""),
-                Unserved("--platform", LIST, SILENT, "a name stands for one platform"),
+                Unserved("--platform", LIST, WARNED, "a name stands for one platform"),
             ),
             (Argument("IMAGE", "*", "names or ids"),),
         ),
@@ -255,7 +255,7 @@ VERBS: Verbs = {
                 Option("-H --human", FLAG, "accepted", default=True),
                 Option("--no-trunc", FLAG, "in full"),
                 Option("-q --quiet", FLAG, "ids alone"),
-                Unserved("--platform", VALUE, SILENT, ""),
+                Unserved("--platform", VALUE, WARNED, "a name stands for one platform"),
             ),
             (Argument("IMAGE", "1", "an image"),),
         ),

@@ -37,6 +37,14 @@ OPTIONS = (
     Option("-q --quiet", FLAG, "ids alone"),
     Option("-s --size", FLAG, "with what each has changed"),
 )
+# Filters for what no container here has: ports that are other ones outside, pods, tasks of a swarm, somebody who restarts it.
+_NEVER = ("publish", "expose", "pod")
+_NEVER_SO = (
+    ("is-task", "true"),
+    ("restart-policy", "always"),
+    ("restart-policy", "on-failure"),
+    ("restart-policy", "unless-stopped"),
+)
 STATES = {"dead": "exited", "removing": "exited", "restarting": "exited", "stopped": "exited"}
 
 
@@ -81,18 +89,29 @@ def select(session: Session, filters: tuple[str, ...], *, everything: bool) -> l
     """Containers, newest first; of Docker's filters those that sampan does not have are done here. Raises `UsageError`."""
     own: list[str] = []
     volumes: list[str] = []
+    networks: list[str] = []
     for text in filters:
         key, _, value = text.partition("=")
         if key == "status":
             own.append(f"status={STATES.get(value, value)}")
         elif key == "volume":
             volumes.append(value)
-        elif key not in ("network", "is-task", "publish", "expose", "pod", "restart-policy"):
+        elif key == "network":
+            networks.append(value)
+        elif key in _NEVER or (key, value) in _NEVER_SO:
+            return []
+        elif key not in ("is-task", "restart-policy"):
             own.append(text)
     found = ps.listed(session, everything=everything, filters=own, anonymous=False)
+    if networks:
+        found = [entry for entry in found if _network(entry) in networks]
     if volumes:
         found = [entry for entry in found if any(_uses(entry, volume, session) for volume in volumes)]
     return found
+
+
+def _network(entry: Entry) -> str:
+    return "none" if entry.record is not None and entry.record.request.network == "none" else "host"
 
 
 def _uses(entry: Entry, volume: str, session: Session) -> bool:
@@ -120,7 +139,7 @@ def fields(entry: Entry, session: Session, program: Program, *, in_full: bool, n
         "Labels": ",".join(f"{name}={value}" for name, value in labels.items()),
         "Label": lambda name: labels.get(name, ""),
         "Mounts": ",".join(text.split(":")[0] for text in (entry.record.request.volumes if entry.record else ())),
-        "Networks": "none" if entry.record is not None and entry.record.request.network == "none" else "host",
+        "Networks": _network(entry),
         "LocalVolumes": "0",
         "Pid": entry.pid or 0,
         "ExitCode": entry.exit or 0,
@@ -140,7 +159,8 @@ def started(entry: Entry) -> str:
 def status(entry: Entry, now: float) -> str:
     """`Up 5 seconds (healthy)`, `Exited (0) 2 minutes ago`, `Created`."""
     if entry.runs:
-        begun = words.moment(started(entry)) or words.moment(entry.created)
+        # The kernel tells starts by whole seconds: none was before the container was made.
+        begun = max(words.moment(started(entry)), words.moment(entry.created))
         up = f"Up {words.span(max(now - begun, 0))}"
         note = "Paused" if entry.state == "paused" else entry.health and f"health: {entry.health}"
         return f"{up} ({note.replace('health: healthy', 'healthy').replace('health: unhealthy', 'unhealthy')})" if note else up

@@ -6,7 +6,7 @@ import os
 
 from sampan.compat import launch
 from sampan.compat.docker import options
-from sampan.compat.docker.asked import request_of, shared_view, with_user, with_volumes
+from sampan.compat.docker.asked import request_of, with_user, with_volumes, with_writable_places
 from sampan.container.request import IMAGE_ARGUMENTS
 from sampan.errors import CannotHonour, UsageError
 from sampan.options.table import Command
@@ -33,17 +33,10 @@ def run_(call: Call) -> int:
     if not detach:
         request = with_terminal(request, call)
     record = kept(request, call, session, throw_away=remove)
-    try:
-        if detach:
-            return launch.background(record, session, call.context, remove=remove)
-        stdin = request.interactive or request.tty
-        return launch.foreground(record, session, call.context, remove=remove, stdin=stdin)
-    except CannotHonour:
-        if not remove or record.request.pid == "host":
-            raise
-        # No engine here has processes of its own; the container goes on in the host's view.
-        record = record.with_request(shared_view(record.request))
-        return launch.foreground(record, session, call.context, remove=remove, stdin=request.interactive or request.tty)
+    if detach:
+        return launch.background(record, session, call.context, remove=remove)
+    stdin = request.interactive or request.tty
+    return launch.foreground(record, session, call.context, remove=remove, stdin=stdin)
 
 
 def create(call: Call) -> int:
@@ -69,13 +62,18 @@ def kept(request: Request, call: Call, session: Session, *, throw_away: bool) ->
         remove(name, session, force=True)
     image = run.image_for(request, session, _WHEN.get(when, when))
     request = with_volumes(request, image, session, make_sources=call.program.name == "docker", throw_away=throw_away)
+    if request.read_only and parsed.values.get("read_only_tmpfs"):
+        request = with_writable_places(request)
     keep_id = str(parsed.values.get("userns") or "").startswith("keep-id")
     request = with_user(request, config_of(image, session), keep_id=keep_id)
     name = name or run.made_up_name()
     try:
         record = run.create(request, session, name, throw_away=throw_away, image=image)
     except CannotHonour:
-        record = run.create(shared_view(request), session, name, throw_away=throw_away, image=image)
+        shared = launch.weaker(request, session.notice)
+        if shared is None:
+            raise
+        record = run.create(shared, session, name, throw_away=throw_away, image=image)
     run.write_id(cidfile, record.id)
     return record
 

@@ -132,7 +132,7 @@ def prune(call: Call) -> int:
     used = volumes.users(session)
     found = [volume for volume in select(session, filters) if volume.name not in used]
     if not everything and call.program.name == "docker":
-        found = [volume for volume in found if len(volume.name) == 64]
+        found = [volume for volume in found if len(volume.name) == volumes.ANONYMOUS]
     freed = sum(du.size_of(volume.directory) for volume in found)
     for volume in found:
         volumes.remove(volume.name, session)
