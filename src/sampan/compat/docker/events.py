@@ -22,7 +22,7 @@ from sampan.terminal.output import result
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from sampan.compat.program import Call, Verbs
+    from sampan.compat.program import Call, Program, Verbs
     from sampan.runtime.ps import Entry
     from sampan.runtime.session import Session
 
@@ -40,7 +40,7 @@ def events(call: Call) -> int:
     if not parsed.flag("stream") and until is None:
         until = time.time()
     wanted = _wanted(parsed.texts("filter"))
-    say = _sayer(parsed.text("format"))
+    say = _sayer(parsed.text("format"), call.program)
     known = _now(session)
     if since is not None:
         for when, action, past in sorted(_past(known), key=lambda one: one[0]):
@@ -119,24 +119,25 @@ def _has_label(labels: dict[str, str], text: str) -> bool:
     return key in labels and (not equals or labels[key] == value)
 
 
-def _sayer(form: str | None) -> Callable[[float, str, Entry], None]:
+def _sayer(form: str | None, program: Program) -> Callable[[float, str, Entry], None]:
     """What prints an event. Raises `UsageError` for a template with an error."""
     template = None if form in (None, "json") else Template(str(form))
 
     def say(when: float, action: str, entry: Entry) -> None:
+        image = words.shown_name(entry.image, program)
         document = Ordered(
             status=action, id=entry.id, Type="container", Action=action, time=int(when), timeNano=int(when * 1e9),
-            Actor=Ordered(ID=entry.id, Attributes={"image": entry.image, "name": entry.name, **entry.labels}), scope="local",
+            Actor=Ordered(ID=entry.id, Attributes={"image": image, "name": entry.name, **entry.labels}), scope="local",
         )  # fmt: skip
-        document["from"] = entry.image
+        document["from"] = image
         if template is not None:
-            more = {"Time": int(when), "ID": entry.id, "Status": action, "Name": entry.name, "Image": entry.image}
+            more = {"Time": int(when), "ID": entry.id, "Status": action, "Name": entry.name, "Image": image}
             result(f"{template.render({**document, **more})}\n")
         elif form == "json":
             result(f"{as_json(document)}\n")
         else:
             stamp = f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(when))}.{int(when % 1 * 1e6):06d}000Z"
-            result(f"{stamp} container {action} {entry.id} (image={entry.image}, name={entry.name})\n")
+            result(f"{stamp} container {action} {entry.id} (image={image}, name={entry.name})\n")
 
     return say
 
