@@ -92,8 +92,11 @@ def plan(record: Record, config: ImageConfig, edits: Edits, facts: Facts, can: C
     warnings = check((*asks_of(record), *edits.asks), can)
     place, fallback = _root(record, facts, can)
     everything = [*mounts_of(request, identity, facts, _hostname(record)), *edits.mounts]
-    owners = facts.owners if identity.uid == 0 and "noted-owners" in can.features else None
-    everything += [File(APT_FILE, APT_TEXT)] if owners is not None and facts.apt else []
+    owners = facts.owners if identity.uid == 0 and "shown-owners" in can.features else None
+    is_noting = owners is not None and "noted-owners" in can.features
+    everything += [File(APT_FILE, APT_TEXT)] if is_noting and facts.apt else []
+    if owners is not None and not is_noting:
+        owners = ("", owners[1]) if isinstance(place, root.Tree) else None  # a private copy has its own table of them
     if isinstance(place, root.Tree) and not request.read_only:
         # First, as their records are where the overlay fails at the start: what is bound below them has to be seen.
         everything[:0] = [Tmpfs(target) for target in fallback if not any(covers(m.target, target) for m in everything)]
