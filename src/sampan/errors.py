@@ -13,17 +13,20 @@ SampanError
  │  ├ Unreachable             no answer: name, connection, time-out, TLS
  │  ├ Unauthorized            credentials are missing, wrong or not sufficient
  │  ├ NotAtRegistry           the registry (or archive) does not have this image, tag, platform or blob
+ │  ├ NotInRepository         a CVMFS repository, or a server of it, does not have this object, tag or path
  │  ├ UnsupportedContent      a media type, algorithm or artifact that sampan does not run
  │  └ ProtocolError           an answer, or a document of an image, that the specifications do not allow
  ├ HostError                  this machine lacks something; the hint names it
  │  ├ StoreError              the store cannot be read or written
  │  │  ├ NewerStore           it was written by a newer sampan
  │  │  └ CorruptRecord        one of its records is damaged
+ │  ├ RepositoryBusy          somebody else publishes into this repository, or into this path of it
  │  ├ NoSpace                 disk, quota or memory is full
  │  ├ NoEngine                no engine works here; the reasons are named
  │  └ ProgramMissing          a native program is not installed
  └ IntegrityError             bytes do not match their digest, or an image is hostile; never retried
     ├ DigestMismatch          content differs from its digest or size
+    ├ RepositoryError         a CVMFS repository is not signed as it must be, is older than before, or breaks the rules of its format
     └ LayerError              a layer or archive breaks the rules of its format or leaves its root
 
 An error is one sentence that names the thing, what happened and why, and a hint that names a way on. Only the
@@ -101,6 +104,10 @@ class NotAtRegistry(RemoteError):
     """The registry, or the archive that is loaded, does not have this image, tag, platform or blob."""
 
 
+class NotInRepository(RemoteError):
+    """A CVMFS repository, or the server that was asked for it, does not have this object, tag or path."""
+
+
 class UnsupportedContent(RemoteError):
     """A media type, algorithm or artifact that sampan does not run."""
 
@@ -125,6 +132,10 @@ class CorruptRecord(StoreError):
     """A record of the store is damaged."""
 
 
+class RepositoryBusy(HostError):
+    """Somebody else publishes into this CVMFS repository, or into this path of it."""
+
+
 class NoSpace(HostError):
     """Disk, quota or memory is full."""
 
@@ -143,6 +154,10 @@ class IntegrityError(SampanError):
 
 class DigestMismatch(IntegrityError):
     """Content differs from the digest or size it was announced with."""
+
+
+class RepositoryError(IntegrityError):
+    """A CVMFS repository is not signed as it must be, is older than it was, or breaks the rules of its format."""
 
 
 class LayerError(IntegrityError):
