@@ -161,3 +161,9 @@ def is_dead(directory: str) -> bool:
     except OSError as error:
         return error.errno in (errno.ENOTCONN, errno.ECONNABORTED)
     return False
+
+
+def clear_dead(directory: str) -> None:
+    """Take away a mount whose server was killed."""
+    if is_dead(directory):
+        unmount(directory, lazily=True)
