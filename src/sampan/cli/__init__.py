@@ -50,10 +50,15 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "prune": ("sampan.cli.prune", "remove all containers that do not run"),
         "wrap": ("sampan.cli.wrap", "make an executable file that runs a program in an image"),
     },
+    "repositories": {
+        "repo": (
+            "sampan.cli.repo",
+            "CVMFS repositories of images: init, publish, status, ls, cat, check, gc, resign, tag, rollback, mirror, serve",
+        ),
+    },
     "sampan itself": {
         "doctor": ("sampan.cli.doctor", "say what works on this machine, and why something does not"),
         "self-check": ("sampan.cli.self_check", "try on this node what a job's start does"),
-        "repo": ("sampan.cli.repo", "CVMFS repositories: mount, umount, mounts"),
         "completion": ("sampan.cli.completion", "print the completion script of a shell"),
         "config": ("sampan.cli.config", "show the settings and where they come from"),
         "store": ("sampan.cli.store", "look after the store: du, gc, prune, fsck, pins, move, init, adopt"),

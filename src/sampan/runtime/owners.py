@@ -21,7 +21,7 @@ def places(record: Record, session: Session) -> tuple[str, str]:
 
 def _image_owners(record: Record, session: Session) -> str:
     """Made once per boot and image; empty if it cannot be: then all of the image is shown as root's."""
-    if not record.image.tree:
+    if not record.image.tree or record.image.is_in_place:
         return ""
     chain = record.image.chain.rpartition(":")[2]
     path = os.path.join(runtime_directory(session.settings.text("runtime_dir")), f"owners.{chain}")

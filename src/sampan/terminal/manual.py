@@ -24,6 +24,17 @@ THEMES = (
     ) + " no_healthcheck"),
     ("image and engine", "pull platform offline stage engine engine_trace landlock"),
 )  # fmt: skip
+# Of a command whose options mean something else.
+THEMES_OF = {
+    "repo publish": (
+        ("what is published", "list only events platform dry_run"),
+        ("what goes", "prune grace quota label"),
+        ("where it lies", "base osg_names bind_point"),
+        ("how", "parallel wait no_verify authfile"),
+        ("the repository", "keys name endpoint gateway gateway_key"),
+        ("what is told", "status notify webhook format"),
+    ),
+}
 OTHER = "other"
 MANY = 14
 # Commands that become, or end with the status of, a program.
@@ -36,7 +47,10 @@ def themes(command: Command) -> list[tuple[str, tuple[Option, ...]]]:
     if len(command.options) < MANY:
         return [("options", command.options)] if command.options else []
     left = {option.name: option for option in command.options}
-    found = [(title, tuple(left.pop(name) for name in names.split() if name in left)) for title, names in THEMES]
+    found = [
+        (title, tuple(left.pop(name) for name in names.split() if name in left))
+        for title, names in THEMES_OF.get(command.words, THEMES)
+    ]
     return [(title, options) for title, options in (*found, (OTHER, tuple(left.values()))) if options]
 
 
@@ -55,6 +69,8 @@ def exit_statuses(command: Command) -> list[tuple[str, str]]:
         return found
     if command.words in FOLLOW:
         return [("0", "you left, and the container goes on"), ("0-255", "the container's own, if it ended meanwhile"), failed]
+    if command.words == "repo publish":
+        return [("0", "everything is as the lists want it"), ("1", "some images failed; the table says which and why"), failed]
     if command.words == "search":
         return [("0", "something was found"), ("1", "nothing was found"), failed]
     return [("0", "all was done"), failed]
@@ -74,6 +90,8 @@ def related(command: Command, names: list[str]) -> list[str]:
 
 def variables(command: Command) -> list[str]:
     """The settings that matter to it, by their keys."""
+    if command.words.startswith("repo "):
+        return ["repo_keys", *(("authfile", "insecure_registries") if command.words == "repo publish" else ())]
     found = ["home"] if command.words not in ("completion", "login", "logout", "search") else []
     names = {option.name for option in command.options}
     if "pull" in names:
