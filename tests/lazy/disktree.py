@@ -70,7 +70,9 @@ class DiskTree:
 def main(words: list[str]) -> None:
     directory, place = words[:2]
     found = mounting.mount(place, "disk:" + directory, kind="sampan-test")
-    server = Server(found.descriptor, DiskTree(directory, float(words[2]) if words[2:] else 0.0), lambda s: print(s, file=sys.stderr))
+    server = Server(
+        found.descriptor, DiskTree(directory, float(words[2]) if words[2:] else 0.0), lambda s: print(s, file=sys.stderr)
+    )
     assert server.start()
     print("ready", flush=True)
     server.wait()

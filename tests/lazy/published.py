@@ -33,7 +33,10 @@ def tree_entries(directory: Path, bodies):
         if not below:
             yield b"", _entry(here, b"", bodies, groups)
         for name in sorted([*directories, *files], key=os.fsencode):
-            yield (below + b"/" if below else b"") + os.fsencode(name), _entry(os.path.join(here, name), os.fsencode(name), bodies, groups)
+            yield (
+                (below + b"/" if below else b"") + os.fsencode(name),
+                _entry(os.path.join(here, name), os.fsencode(name), bodies, groups),
+            )
 
 
 def _entry(path: str, name: bytes, bodies, groups) -> Entry:
@@ -46,7 +49,11 @@ def _entry(path: str, name: bytes, bodies, groups) -> Entry:
             group = groups.setdefault((found.st_ino, os.path.dirname(path)), len(groups) + 1)
     if stat.S_ISLNK(found.st_mode):
         target = os.readlink(os.fsencode(path))
-    xattrs = [] if stat.S_ISLNK(found.st_mode) else [(os.fsencode(k), os.getxattr(path, k)) for k in os.listxattr(path) if k.startswith("user.")]
+    xattrs = (
+        []
+        if stat.S_ISLNK(found.st_mode)
+        else [(os.fsencode(k), os.getxattr(path, k)) for k in os.listxattr(path) if k.startswith("user.")]
+    )
     return Entry(
         name, found.st_mode, found.st_uid, found.st_gid, 4096 if stat.S_ISDIR(found.st_mode) else found.st_size, found.st_mtime_ns,
         target, found.st_rdev, tuple(sorted(xattrs)), 1, group, body,
@@ -152,7 +159,7 @@ class Program:
 
 @contextmanager
 def nginx(root: Path, work: Path):
-    """nginx over a directory."""
+    """Nginx over a directory."""
     program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
     if program is None:
         pytest.skip("nginx is not installed")

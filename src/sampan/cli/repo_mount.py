@@ -1,4 +1,4 @@
-"""`sampan repo mount`, `umount` and `mounts`: repositories as directories of this machine."""
+"""`sampan repo mount`, `umount`, `mounts` and `trace`: repositories as directories of this machine, and what is read of them."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ if TYPE_CHECKING:
     from sampan.cli.context import Context
     from sampan.options.table import Parsed
     from sampan.runtime.repositories import Stated
+    from sampan.runtime.trace import Traced
 
 SOURCE_OPTIONS = (
     Option("--url", LIST, "a server of the repository; several are asked in turn", "URL"),
-    Option("--key", VALUE, "the repository's public key, or a directory with NAME.pub", "FILE"),
+    Option("--keys", VALUE, "its public key, or the directory that has it as NAME.pub (default: the setting repo_keys)", "PATH"),
     Option("--proxy", VALUE, "proxies: groups by `;`, members by `|`, DIRECT for none", "PROXIES"),
     Option("--tag", VALUE, "the state with this tag", "NAME"),
     Option("--root-hash", VALUE, "the state with this root catalog", "HASH"),
@@ -34,7 +35,7 @@ MOUNT = Command(
     ),
     examples=(
         ("sampan repo mount sw.example.org /tmp/sw", "as the settings or /etc/cvmfs describe it"),
-        ("sampan repo mount http://127.0.0.1:8000/cvmfs/sw.example.org /tmp/sw --key sw.example.org.pub", "by its address"),
+        ("sampan repo mount http://127.0.0.1:8000/cvmfs/sw.example.org /tmp/sw --keys sw.example.org.pub", "by its address"),
     ),
 )
 UMOUNT = Command(
@@ -58,7 +59,7 @@ def stated_of(parsed: Parsed) -> Stated:
 
     return Stated(
         parsed.texts("url"),
-        parsed.text("key") or "",
+        parsed.text("keys") or "",
         parsed.text("proxy") or "",
         parsed.text("tag") or "",
         parsed.text("root_hash") or "",
@@ -116,4 +117,74 @@ def mounts(parsed: Parsed, context: Context) -> int:
     return 0
 
 
-VERBS = {"mount": (MOUNT, mount), "umount": (UMOUNT, umount), "mounts": (MOUNTS, mounts)}
+TRACE = Command(
+    "repo trace",
+    "record which files a start of an image reads, so that others fetch them first",
+    (
+        Option("-o --output", VALUE, "write the list into this file", "FILE"),
+        Option("--publish", VALUE, "put it beside the image, into the repository at this address", "REPO"),
+        Option("--keys", VALUE, "the publisher's directory of keys (default: the setting repo_keys)", "DIR"),
+    ),
+    (
+        Argument("IMAGE", "1", "as cvmfs://NAME/PATH"),
+        Argument("COMMAND", "*", "the program and its arguments; default: what the image names"),
+    ),
+    description=(
+        "The command is run as `sampan run` would, over a mount of its own; its exit status is the command's. From then on `sampan run "
+        "cvmfs://` fetches what is recorded at once and side by side, while the program starts. Run it with what users run."
+    ),
+    examples=(
+        (
+            "sampan repo trace cvmfs://sw.example.org/docker.io/library/python:3 python3 -c 'import json'",
+            "the list on standard output",
+        ),
+        (
+            "sampan repo trace --publish /srv/cvmfs/sw.example.org cvmfs://sw.example.org/docker.io/library/python:3 python3 -c ''",
+            "for all",
+        ),
+    ),
+    options_end=True,
+)
+
+
+def trace(parsed: Parsed, context: Context) -> int:
+    """The list, unless it goes elsewhere; the command's exit status."""
+    from sampan.runtime.trace import trace as record
+
+    session = context.session()
+    done = record(str(parsed.values["image"]), parsed.texts("command"), session)
+    if done.status != 0:
+        context.notice.warn(f"the command ended with {done.status}; nothing is recorded")
+        return done.status
+    file, address = parsed.text("output"), parsed.text("publish")
+    if file is not None:
+        try:
+            with open(file, "wb") as stream:
+                stream.write(done.document())
+        except OSError as error:
+            raise UsageError(f"cannot write {file}: {error.strerror}") from error
+    if address is not None:
+        _publish(done, address, parsed, context)
+    if file is None and address is None:
+        output.result(done.document().decode("ascii"))
+    context.notice.say(f"{len(done.paths)} files with {output.size(done.size)} were read")
+    return 0
+
+
+def _publish(done: Traced, address: str, parsed: Parsed, context: Context) -> None:
+    """Put the list where starts look for it, as one revision."""
+    import io
+
+    from sampan.cvmfs.entry import regular
+    from sampan.distribute.address import StorePlace, Where
+
+    place = Where(address, context.settings, context.notice, os.environ)
+    place.keys = os.path.expanduser(parsed.text("keys") or "")
+    if place.fqrn != done.repository:
+        raise UsageError(f"{address} is not the repository {done.repository} that was traced")
+    with StorePlace(place).begin(done.list_path, context.notice, wait=True) as publication:
+        publication.put(done.list_path, regular(publication.bodies.add(io.BytesIO(done.document()))))
+        publication.commit()
+
+
+VERBS = {"trace": (TRACE, trace), "mount": (MOUNT, mount), "umount": (UMOUNT, umount), "mounts": (MOUNTS, mounts)}

@@ -8,13 +8,16 @@ import select
 import signal
 import socket
 import sys
+import threading
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
+from urllib.parse import unquote_to_bytes
 
 from sampan.cvmfs.client.client import open_client
+from sampan.cvmfs.client.recorded import recorded
 from sampan.cvmfs.client.serving import Serving
-from sampan.errors import SampanError
+from sampan.errors import SampanError, printable
 from sampan.events import Notice
 from sampan.runtime.mounts import mount_point, short_name
 
@@ -49,9 +52,9 @@ def say(sentence: str) -> None:
         sys.stderr.flush()
 
 
-def become_server(site: Site, place: str, ready: int, linger: int) -> NoReturn:
-    """In a forked child: be the server of a shared mount. `linger`: seconds for which a mount that nobody uses stays."""
-    detached(ready, os.path.join(place, "log"), lambda descriptor: _serve(site, place, descriptor, linger))
+def become_server(site: Site, place: str, ready: int, how: tuple[int, bool]) -> NoReturn:
+    """In a forked child: be the server of a shared mount. `how`: seconds for which it stays when nobody uses it; whether no server is asked."""
+    detached(ready, os.path.join(place, "log"), lambda descriptor: _serve(site, place, descriptor, how))
 
 
 def detached(ready: int, log_file: str, work: Callable[[int], None]) -> NoReturn:
@@ -92,12 +95,12 @@ def report(descriptor: int, document: dict[str, object]) -> None:
         os.close(descriptor)
 
 
-def _serve(site: Site, place: str, ready: int, linger: int) -> None:
+def _serve(site: Site, place: str, ready: int, how: tuple[int, bool]) -> None:
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     point = mount_point(place)
     os.makedirs(point, 0o700, exist_ok=True)
-    serving = Serving(open_client(site, notice=LogNotice()), point, say, xattrs=False)
+    serving = Serving(open_client(site, offline=how[1], notice=LogNotice()), point, say, xattrs=False)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     with suppress(FileNotFoundError):
         os.unlink(os.path.join(place, "socket"))
@@ -106,7 +109,7 @@ def _serve(site: Site, place: str, ready: int, linger: int) -> None:
     listener.listen(64)
     listener.setblocking(False)
     report(ready, {"state": "mounted"})
-    _Keeper(serving, listener, place, linger).run()
+    _Keeper(serving, listener, place, how[0]).run()
     serving.close()
 
 
@@ -122,6 +125,7 @@ class _Keeper:
         self._begin = time.time()
         self._last = time.monotonic()
         self._searched = 0.0
+        self._prefetched: set[bytes] = set()
         self._is_ending = False
         self._device = os.stat(serving.directory).st_dev
         signal.signal(signal.SIGTERM, lambda *_: setattr(self, "_is_ending", True))
@@ -151,16 +155,23 @@ class _Keeper:
     def _answer(self, descriptor: int) -> bool:
         client = self._clients[descriptor]
         try:
-            words = client.recv(MAX_REQUEST).split()
-            if not words:
+            requests = client.recv(MAX_REQUEST).splitlines()
+            if not requests:
                 return False
-            for word in words:
-                client.sendall(json.dumps(self._reply(word.decode("ascii", "replace"))).encode() + b"\n")
+            for request in requests:
+                client.sendall(json.dumps(self._reply(request.decode("ascii", "replace"))).encode() + b"\n")
         except OSError:
             return False
         return True
 
-    def _reply(self, word: str) -> dict[str, object]:
+    def _reply(self, request: str) -> dict[str, object]:
+        word, _, rest = request.partition(" ")
+        if word == "prefetch":
+            path = unquote_to_bytes(rest)
+            if path not in self._prefetched:
+                self._prefetched.add(path)
+                threading.Thread(target=self._prefetch, args=(path,), name="sampan-prefetch", daemon=True).start()
+            return {}
         if word == "look":
             try:
                 return {"changed": self._serving.look()}
@@ -169,6 +180,17 @@ class _Keeper:
         if word == "status":
             return self._status()
         return {"state": "ending" if self._is_ending else "mounted"}
+
+    def _prefetch(self, path: bytes) -> None:
+        client = self._serving.client
+        try:
+            wanted = recorded(client, path)
+            missing = client.contents.prefetch(wanted)
+        except SampanError as error:
+            say(f"what starts of {printable(path)} read cannot be fetched before: {error.sentence}")
+            return
+        if wanted:
+            say(f"{len(wanted) - missing} of {len(wanted)} recorded objects of {printable(path)} are here")
 
     def _status(self) -> dict[str, object]:
         client = self._serving.client
@@ -198,10 +220,9 @@ class _Keeper:
 
     def _let_go(self, watcher: select.poll) -> None:
         """Unmount; who comes now starts another server, and whoever still uses this one keeps it."""
-        if not self._serving.unmount(lazily=self._is_ending):
-            if not self._is_ending:
-                self._last = time.monotonic()  # somebody's files are open, or their current directory is in it
-                return
+        if not self._serving.unmount(lazily=self._is_ending) and not self._is_ending:
+            self._last = time.monotonic()  # somebody's files are open, or their current directory is in it
+            return
         with suppress(KeyError, OSError):
             watcher.unregister(self._listener)
         self._listener.close()

@@ -25,12 +25,14 @@ import time
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
-from sampan.errors import HostError, SampanError
+from sampan.errors import HostError
 from sampan.host.runtime_directory import runtime_directory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
     from sampan.cvmfs.client.site import Site
     from sampan.runtime.session import Session
 
@@ -49,6 +51,10 @@ class Attached:
         """What the server says of itself. Raises `HostError`."""
         return _ask(self._connection, "status")
 
+    def prefetch(self, path: str) -> None:
+        """Let the server fetch what starts of the image in a directory of the repository are known to read, meanwhile."""
+        _ask(self._connection, f"prefetch {quote(path)}")
+
     def look(self) -> dict[str, object]:
         """Let the server look for a new revision now."""
         return _ask(self._connection, "look")
@@ -58,9 +64,9 @@ class Attached:
         self._connection.close()
 
 
-def key_of(site: Site) -> str:
+def key_of(site: Site, *, offline: bool = False) -> str:
     """What tells mounts apart: everything that decides what they show and where it comes from."""
-    text = json.dumps(asdict(site), sort_keys=True)
+    text = json.dumps([asdict(site), offline], sort_keys=True)
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:12]
 
 
@@ -74,7 +80,8 @@ def attach(site: Site, session: Session) -> Attached:
 
     Raises `HostError` where nothing can be mounted, and what opening the repository raises.
     """
-    place = os.path.join(base_directory(session), f"{site.fqrn}-{key_of(site)}")
+    offline = session.settings.flag("offline")
+    place = os.path.join(base_directory(session), f"{site.fqrn}-{key_of(site, offline=offline)}")
     try:
         os.makedirs(os.path.join(place), 0o700, exist_ok=True)
     except OSError as error:
@@ -180,7 +187,7 @@ def _start(site: Site, place: str, session: Session) -> None:
     if pid == 0:
         from sampan.runtime.mount_server import become_server
 
-        become_server(site, place, write, session.settings.number("cvmfs_linger"))
+        become_server(site, place, write, (session.settings.number("cvmfs_linger"), session.settings.flag("offline")))
     os.close(write)
     wait_for(read, pid, f"the mount of {site.fqrn}", f"{place}/log")
 
@@ -195,7 +202,7 @@ def wait_for(read: int, pid: int, what: str, log: str) -> None:
     except ValueError:
         raise HostError(f"{what} ended before it was ready", f"its log is {log}") from None
     if document.get("error"):
-        import sampan.errors as errors
+        from sampan import errors
 
         kind = getattr(errors, str(document["error"]), HostError)
         raise kind(str(document["sentence"]), document.get("hint"))

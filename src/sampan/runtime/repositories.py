@@ -10,6 +10,7 @@ from sampan.cvmfs.client.client import open_client
 from sampan.cvmfs.client.servers import Sources
 from sampan.cvmfs.client.site import Site, check_fqrn, check_url, proxy_groups, read_site
 from sampan.errors import UsageError
+from sampan.registry.certificates import configuration_directory
 from sampan.registry.proxy import proxy_for
 
 if TYPE_CHECKING:
@@ -66,13 +67,14 @@ def site_of(name: str, session: Session, stated: Stated = NOTHING) -> Site:
     if proxies:
         sources = Sources(sources.urls, proxy_groups(proxies), sources.direct_seconds, sources.proxy_seconds)
     elif sources.urls and sources.proxies == ((None,),):
-        sources = Sources(sources.urls, ((proxy_for(sources.urls[0], os.environ),),), sources.direct_seconds, sources.proxy_seconds)
-    key = stated.key or settings.text("cvmfs_keys")
+        sources = Sources(
+            sources.urls, ((proxy_for(sources.urls[0], os.environ),),), sources.direct_seconds, sources.proxy_seconds
+        )
     alien = settings.text("cvmfs_alien_cache") or found.alien
     return found.but(
         sources=sources,
-        keys=(os.path.abspath(key),) if key else found.keys,
-        cache=settings.text("cvmfs_cache") or _default_cache(settings),
+        keys=_keys(name, stated, settings) or found.keys,
+        cache=settings.text("cvmfs_cache") or _default_cache(),
         quota=settings.number("cvmfs_quota") if settings.origin("cvmfs_quota") != "default" else found.quota,
         alien=alien,
         tag=stated.tag or found.tag,
@@ -80,7 +82,16 @@ def site_of(name: str, session: Session, stated: Stated = NOTHING) -> Site:
     )
 
 
-def _default_cache(_settings: Settings) -> str:
+def _keys(name: str, stated: Stated, settings: Settings) -> tuple[str, ...]:
+    """Where the public key is by the command line or the settings; nothing if the user's own directory of keys does not have it."""
+    place = stated.key or settings.text("repo_keys")
+    if place:
+        return (os.path.abspath(os.path.expanduser(place)),)
+    own = os.path.join(configuration_directory(os.environ), "sampan", "keys")
+    return (own,) if os.path.exists(os.path.join(own, f"{name}.pub")) else ()
+
+
+def _default_cache() -> str:
     base = os.environ.get("XDG_CACHE_HOME", "")
     if not base.startswith("/"):
         base = os.path.join(os.path.expanduser("~"), ".cache")

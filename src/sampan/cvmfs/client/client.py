@@ -65,7 +65,7 @@ def _keys(site: Site) -> tuple[PublicKey, ...]:
     if not site.keys:
         raise UsageError(
             f"no public key of {site.fqrn} is known here, so nothing of it could be verified",
-            "name its file (--key FILE), or set cvmfs_keys to the directory that has it",
+            "put it as NAME.pub into ~/.config/sampan/keys, or name its file or directory with the setting repo_keys",
         )
     return tuple(key for place in site.keys for key in public_keys(place, site.fqrn))
 

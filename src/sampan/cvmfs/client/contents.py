@@ -35,7 +35,9 @@ _LASTING = (CATALOG, HISTORY)
 class CachedContents:
     """For many threads. `offline`: no server is asked."""
 
-    def __init__(self, servers: Servers, cache: Cache, *, offline: bool = False, say: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self, servers: Servers, cache: Cache, *, offline: bool = False, say: Callable[[str], None] | None = None
+    ) -> None:
         """`say` gets a sentence when something is not as it should be, and work goes on."""
         self.servers = servers
         self.cache = cache
@@ -110,9 +112,15 @@ class CachedContents:
         with self._lock:
             self._open.clear()
 
-    def prefetch(self, wanted: Iterable[tuple[Piece, str]], *, parallel: int = FETCHERS, done: Callable[[int], None] | None = None) -> int:
+    def prefetch(
+        self, wanted: Iterable[tuple[Piece, str]], *, parallel: int = FETCHERS, done: Callable[[int], None] | None = None
+    ) -> int:
         """Fetch objects (with their compression) at the same time; how many could not be had. What is here is not touched."""
-        missing = {(piece.hash.digest, piece.suffix): (piece, how) for piece, how in wanted if not self.cache.has(piece.hash, piece.suffix)}
+        missing = {
+            (piece.hash.digest, piece.suffix): (piece, how)
+            for piece, how in wanted
+            if not self.cache.has(piece.hash, piece.suffix)
+        }
 
         def fetch(item: tuple[Piece, str]) -> bool:
             piece, compression = item
@@ -181,4 +189,3 @@ def _published(manifest: bytes) -> int:
             with suppress(ValueError):
                 return int(line[1:])
     return -1
-

@@ -158,7 +158,9 @@ class Servers:
 
     def _hint(self) -> str:
         by = [proxy for proxy in self.proxies if proxy]
-        return f"is this machine connected, and is the proxy {by[0]} right?" if by else "is this machine connected to the network?"
+        return (
+            f"is this machine connected, and is the proxy {by[0]} right?" if by else "is this machine connected to the network?"
+        )
 
     # The protocol `Objects`
 

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from sampan.cvmfs.client.client import Client
+    from sampan.cvmfs.entry import Piece
+
+    Touched = Callable[[bytes, Piece, str], None]
 
 ABSENT_SECONDS = 240
 """How long the kernel believes that a name is not there, at most: nobody tells it when one appears in a directory it does not know."""
@@ -28,13 +31,16 @@ REPEAT = 30.0
 class Serving:
     """One mount. `say` gets a sentence for the log."""
 
-    def __init__(self, client: Client, directory: str, say: Callable[[str], None], *, xattrs: bool = True) -> None:
+    def __init__(
+        self, client: Client, directory: str, say: Callable[[str], None], *, xattrs: bool = True, touched: Touched | None = None
+    ) -> None:
         """Mounts and begins to answer. Raises `HostError`, and what reading the root directory raises."""
         self.client = client
         self.directory = directory
         self._said: dict[str, float] = {}
         self._say = say
         self.tree = LazyTree(client.repository, client.contents, complain=self.complain, claim=client.site.claim, xattrs=xattrs)
+        self.tree.touched = touched
         self.tree.root()
         mounting.clear_dead(directory)
         self._mounted = mounting.mount(directory, client.repository.name, kind="sampan-cvmfs")

@@ -85,7 +85,7 @@ def from_values(fqrn: str, values: Mapping[str, str]) -> Site:
     keys = [key for key in values.get("CVMFS_PUBLIC_KEY", "").split(":") if key]
     directory = values.get("CVMFS_KEYS_DIR", "")
     return Site(
-        fqrn, sources, tuple(keys or ([directory] if directory else [])),
+        fqrn, sources, tuple(keys or ([directory] if directory else _official_keys())),
         quota=int(_number(values, "CVMFS_QUOTA_LIMIT", QUOTA)) if values.get("CVMFS_QUOTA_LIMIT") != "-1" else 0,
         alien=values.get("CVMFS_ALIEN_CACHE", ""),
         geo=_is_yes(values, "CVMFS_USE_GEOAPI", otherwise=False),
@@ -94,6 +94,11 @@ def from_values(fqrn: str, values: Mapping[str, str]) -> Site:
         claim=_is_yes(values, "CVMFS_CLAIM_OWNERSHIP", otherwise=True),
         refresh=_is_yes(values, "CVMFS_AUTO_UPDATE", otherwise=True),
     )  # fmt: skip
+
+
+def _official_keys() -> list[str]:
+    place = os.path.join(DIRECTORY, "keys")
+    return [place] if os.path.isdir(place) else []
 
 
 def proxy_groups(text: str) -> tuple[tuple[str | None, ...], ...]:
@@ -155,7 +160,8 @@ def _read(file: str, values: dict[str, str]) -> None:
 
 def _value(text: str, values: Mapping[str, str]) -> str:
     """One assignment's right side: up to a blank or comment outside quotes."""
-    done, quote = [], ""
+    done: list[str] = []
+    quote = ""
     for letter in text.strip():
         if quote:
             if letter == quote:

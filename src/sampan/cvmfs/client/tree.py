@@ -14,7 +14,7 @@ import errno
 import hashlib
 import os
 import stat
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from sampan.cvmfs.entry import EXTERNAL, expand_target, pieces
 from sampan.cvmfs.fuse.tree import Item, WouldWait
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 MAGIC = (
     b"user.fqrn", b"user.revision", b"user.root_hash", b"user.host", b"user.proxy", b"user.tag", b"user.timestamp",
 )  # fmt: skip
+_T = TypeVar("_T")
 _INODES = (1 << 63) - 1
 
 
@@ -50,7 +51,13 @@ class LazyTree:
     """What the server asks, of one revision at a time. `complain` gets a sentence about what could not be read."""
 
     def __init__(
-        self, repository: Repository, contents: CachedContents, *, complain: Callable[[str], None], claim: bool = True, xattrs: bool = True
+        self,
+        repository: Repository,
+        contents: CachedContents,
+        *,
+        complain: Callable[[str], None],
+        claim: bool = True,
+        xattrs: bool = True,
     ) -> None:
         """`claim`: everything belongs to the caller. Without `xattrs` there are none, which spares an overlay many questions."""
         self.repository = repository
@@ -170,7 +177,7 @@ class LazyTree:
         item.device = entry.device
         return item
 
-    def _answer(self, ask, wait: bool, item: Item):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - what `ask` gives
+    def _answer(self, ask: Callable[[], _T], wait: bool, item: Item) -> _T:
         """What `ask` gives; errors as numbers that a program understands, told in the log."""
         self.contents.must_not_wait(not wait)
         try:
@@ -203,7 +210,7 @@ class LazyTree:
             values[b"user.chunks"] = lambda: str(max(len(body.chunks), 1))
             values[b"user.compression"] = lambda: body.compression
             values[b"user.chunk_list"] = lambda: "".join(f"{c.hash},{c.offset},{c.size}\n" for c in body.chunks)
-        if b"user.tag" == name:
+        if name == b"user.tag":
             return next((tag.name for tag in self.repository.history if tag.root == manifest.root), "trunk").encode()
         found = values.get(name)
         return None if found is None else found().encode()

@@ -19,7 +19,7 @@ from sampan.cvmfs.fuse.tree import WouldWait
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from typing import Union
 
     from sampan.cvmfs.fuse.tree import Item, Tree
@@ -208,7 +208,7 @@ def failed(unique: int, number: int) -> tuple[bytes, ...]:
     return (_OUT.pack(_OUT.size, -number, unique),)
 
 
-def _sized(unique: int, value: bytes, room: int) -> Sequence[bytes]:
+def _sized(unique: int, value: bytes, room: int) -> tuple[bytes, ...]:
     """An extended attribute: its length if no room is given."""
     if room == 0:
         return ok(unique, wire.XATTR_OUT.pack(len(value), 0))

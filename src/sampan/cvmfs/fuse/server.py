@@ -36,7 +36,9 @@ _AGAIN = (errno.EINTR, errno.EAGAIN, errno.ENOENT)  # ENOENT: the request was in
 class Server:
     """Answers what comes from a descriptor of /dev/fuse until the file system is unmounted everywhere."""
 
-    def __init__(self, descriptor: int, tree: Tree, complain: Callable[[str], None], valid: int = 86400, absent: int = 240) -> None:
+    def __init__(
+        self, descriptor: int, tree: Tree, complain: Callable[[str], None], valid: int = 86400, absent: int = 240
+    ) -> None:
         """`complain` gets a sentence about each fault; `valid`, `absent`: as in `Answers`."""
         self.answers = Answers(tree, valid, absent, complain)
         self.last_request = time.monotonic()
