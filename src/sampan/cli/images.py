@@ -24,9 +24,10 @@ COMMAND = Command(
         Option("-q --ids", FLAG, "ids alone"),
         Option("--no-trunc", FLAG, "ids in full"),
     ),
-    (Argument("NAME", "?", "only the images of this name"),),
+    (Argument("NAME", "?", "only the images of this name; those of a repository: cvmfs://NAME"),),
     examples=(
         ("sampan images --filter 'reference=quay.io/*/*'", "what came from one registry"),
+        ("sampan images cvmfs://sw.example.org", "what a repository has"),
         ("sampan rmi $(sampan images -q --filter dangling=true)", "remove what has no name"),
     ),
 )  # fmt: skip
@@ -34,6 +35,10 @@ COMMAND = Command(
 
 def main(parsed: Parsed, context: Context) -> int:
     """The table or JSON on standard output."""
+    if (parsed.text("name") or "").startswith("cvmfs://"):
+        from sampan.cli import repo_images
+
+        return repo_images.main(parsed, context)
     session = context.session()
     found = listed(session, parsed.text("name"), parsed.texts("filter"))
     as_json = parsed.text("format") == "json"

@@ -22,7 +22,7 @@ THEMES = (
     ("end and health", "init stop_signal stop_timeout restart " + " ".join(
         f"health_{part}" for part in ("cmd", "interval", "timeout", "retries", "start_period")
     ) + " no_healthcheck"),
-    ("image and engine", "pull platform offline stage engine engine_trace landlock"),
+    ("image and engine", "pull platform offline cvmfs stage engine engine_trace landlock"),
 )  # fmt: skip
 # Of a command whose options mean something else.
 THEMES_OF = {
