@@ -13,7 +13,7 @@ services() {
         mkdir -p /etc/postgresql-common
         echo "create_main_cluster = false" >/etc/postgresql-common/createcluster.conf
     fi
-    packages services postgresql-15 make qemu-user-static fuse3 libfuse3-dev pkg-config
+    packages services postgresql-15 make qemu-user-static fuse3 libfuse3-dev pkg-config nginx-light squid
 }
 stage "packages: services" services
 fuse() {

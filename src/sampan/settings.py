@@ -49,6 +49,25 @@ TABLE = (
         "repo_keys", "path", "", "the directory with keys of CVMFS repositories (default: sampan/keys below XDG_CONFIG_HOME)"
     ),
     Setting("cvmfs_mounts", "path", "/cvmfs", "where CVMFS repositories are mounted, for `run cvmfs://NAME/PATH`"),
+    Setting(
+        "cvmfs_servers",
+        "list",
+        (),
+        "servers of CVMFS repositories, nearest first; @fqrn@ stands for the name (default: what /etc/cvmfs says)",
+    ),
+    Setting(
+        "cvmfs_proxies", "text", "", "proxies for them: groups by `;`, members by `|`, as `http://a:3128|http://b:3128;DIRECT`"
+    ),
+    Setting("cvmfs_cache", "path", "", "fetched parts of repositories (default: sampan/cvmfs below XDG_CACHE_HOME or ~/.cache)"),
+    Setting("cvmfs_quota", "number", 4000, "megabytes that the cache may have"),
+    Setting("cvmfs_alien_cache", "path", "", "a cache without a limit that several users or nodes share, instead"),
+    Setting(
+        "cvmfs",
+        "text",
+        "auto",
+        "how `run cvmfs://` gets at a repository: mounted, fuse, bundle, or the first of them that works (auto)",
+    ),
+    Setting("cvmfs_linger", "number", 60, "seconds for which a mount of a repository stays when nobody uses it"),
     Setting("authfile", "path", "", "credentials for registries (default: those of podman and docker)"),
 )
 BY_NAME = {setting.name: setting for setting in TABLE}

@@ -25,13 +25,14 @@ COMMAND = Command(
         Option("-q --ids", FLAG, "ids alone"),
         Option("--no-trunc", FLAG, "ids in full"),
     ),
-    (Argument("NAME", "?", "only the images of this name"),),
+    (Argument("NAME", "?", "only the images of this name; those of a repository: cvmfs://NAME"),),
     description=(
         "Fields of a template: .ID .Name .Repository .Tag .Digest .Platform .Size .CreatedAt .CreatedSince .PulledSince .Reference; the language is "
         "that of Go's templates, and `table` in front makes columns."
     ),
     examples=(
         ("sampan images --filter 'reference=quay.io/*/*'", "what came from one registry"),
+        ("sampan images cvmfs://sw.example.org", "what a repository has"),
         ("sampan rmi $(sampan images -q --filter dangling=true)", "remove what has no name"),
     ),
 )  # fmt: skip
@@ -43,6 +44,10 @@ _FIELDS = (
 
 def main(parsed: Parsed, context: Context) -> int:
     """The table or JSON on standard output."""
+    if (parsed.text("name") or "").startswith("cvmfs://"):
+        from sampan.cli import repo_images
+
+        return repo_images.main(parsed, context)
     session = context.session()
     found = listed(session, parsed.text("name"), parsed.texts("filter"))
     form = parsed.text("format") or "table"

@@ -79,6 +79,9 @@ IMAGE_OPTIONS = (
     ),
     Option("--platform", VALUE, "the image for this platform", "OS/ARCH[/VARIANT]"),
     Option("--offline", FLAG, "ask no registry: the image has to be in a store"),
+    Option(
+        "--cvmfs", VALUE, "how to get at an image cvmfs://NAME/PATH", "mounted|fuse|bundle", ("auto", "mounted", "fuse", "bundle")
+    ),
 )
 CREATE_OPTIONS = (*KEEP_OPTIONS, *IMAGE_OPTIONS, *REFUSED_OPTIONS)
 RUN_OPTIONS = (

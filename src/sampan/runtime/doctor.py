@@ -47,7 +47,24 @@ def examine(settings: Settings) -> list[Finding]:
         working = any(finding.state == "ok" for finding in engines)
         found += engines if working else [Finding(**{**as_dict(finding), "fatal": True}) for finding in engines]
     found += _architectures()
+    found += _repositories(settings)
     return found + [_decompressor(*entry) for entry in means()]
+
+
+def _repositories(settings: Settings) -> list[Finding]:
+    """How `run cvmfs://` gets at images here."""
+    from sampan.cvmfs.fuse import mounting
+
+    found = []
+    mounts = settings.text("cvmfs_mounts")
+    if os.path.isdir(mounts) and os.listdir(mounts):
+        found.append(Finding("repositories", "ok", f"those mounted below {mounts}, by --cvmfs=mounted"))
+    stopped = mounting.obstacle()
+    if stopped is None:
+        found.append(Finding("repositories", "ok", "fetched as they are read, by --cvmfs=fuse"))
+    else:
+        found.append(Finding("repositories", "warning", f"cannot be mounted: {stopped[0]}", stopped[1]))
+    return [*found, Finding("repositories", "ok", "fetched whole, by --cvmfs=bundle")]
 
 
 def _architectures() -> list[Finding]:

@@ -33,6 +33,11 @@ def find(text: str, session: Session) -> ContainerImage:
     """The image in a directory. Raises `ImageNotFound`, `UsageError`."""
     path = text
     if text.startswith(SCHEME):
+        from sampan.runtime import lazily
+
+        fetched = lazily.find(text, session)
+        if fetched is not None:
+            return fetched
         name, slash, below = text[len(SCHEME) :].partition("/")
         if not name or not slash or not below.strip("/") or name in (".", ".."):
             raise UsageError(
@@ -46,6 +51,11 @@ def find(text: str, session: Session) -> ContainerImage:
             f"there is no image {printable(text[:200])}: {printable(path)} is no directory",
             f"is {mount} mounted? `ls {mount}` says so; the setting cvmfs_mounts says where repositories are" if mount else None,
         )
+    return image_in(where, text)
+
+
+def image_in(where: str, text: str) -> ContainerImage:
+    """The image in the directory `where`, which was named as `text`. Raises `ProtocolError`."""
     found = document(where)
     platform = "/".join(str(found[key]) for key in ("os", "architecture", "variant") if found.get(key))
     return ContainerImage(text, "", "", IN_PLACE + where, platform, where, "")

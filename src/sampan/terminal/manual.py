@@ -26,7 +26,7 @@ THEMES = (
     ) + " no_healthcheck"),
     ("inputs", "values directory no_container"),
     ("jobs", "over dot back_end option at_once wait retries json"),
-    ("image and engine", "pull platform offline stage engine engine_trace landlock"),
+    ("image and engine", "pull platform offline cvmfs stage engine engine_trace landlock"),
 )  # fmt: skip
 # Of a command whose options mean something else.
 _BOSH_EXEC = (
