@@ -72,7 +72,9 @@ def test_it_is_the_same(tree, tmp_path):
         assert listing(place) == listing(tree), "the second time, from the kernel's cache"
         sums = [
             hashlib.sha256(
-                subprocess.run(["tar", "-C", where, "--sort=name", "--exclude=closed", "-c", "."], capture_output=True, check=True).stdout
+                subprocess.run(
+                    ["tar", "-C", where, "--sort=name", "--exclude=closed", "-c", "."], capture_output=True, check=True
+                ).stdout
             ).hexdigest()
             for where in (tree, place)
         ]
@@ -112,7 +114,9 @@ def test_a_killed_server_leaves_errors_and_no_mount(tree, tmp_path):
         assert "not connected" in said or "abort" in said, said
         end = time.monotonic() + 10
         while os.path.ismount(tmp_path / "m") or mounting.is_dead(str(tmp_path / "m")):
-            words = [mounting.program(), "-u", "-z", str(tmp_path / "m")]; print(subprocess.run(words, capture_output=True)); mounting.clear_dead(str(tmp_path / "m"))
+            words = [mounting.program(), "-u", "-z", str(tmp_path / "m")]
+            print(subprocess.run(words, capture_output=True))
+            mounting.clear_dead(str(tmp_path / "m"))
             assert time.monotonic() < end
             time.sleep(0.05)
 
@@ -142,6 +146,9 @@ def test_git_sees_no_change(tmp_path):
     subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "x"], **quiet)
     with mounted(work, tmp_path / "m"):
         done = subprocess.run(
-            ["git", "-c", "safe.directory=*", "--no-optional-locks", "status", "--porcelain"], cwd=tmp_path / "m", capture_output=True, check=True
+            ["git", "-c", "safe.directory=*", "--no-optional-locks", "status", "--porcelain"],
+            cwd=tmp_path / "m",
+            capture_output=True,
+            check=True,
         )
         assert done.stdout == b""

@@ -10,13 +10,13 @@ bundle   from the store, into which the image's files are fetched
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from sampan.cvmfs.fuse import mounting
 from sampan.errors import BadSetting, HostError, ImageNotFound, printable
 from sampan.runtime.mounts import attach
 from sampan.runtime.repositories import site_of, split_reference
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from sampan.container.record import ContainerImage
     from sampan.runtime.mounts import Attached

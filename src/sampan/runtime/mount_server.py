@@ -12,7 +12,6 @@ import threading
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
-from urllib.parse import unquote_to_bytes
 
 from sampan.cvmfs.client.client import open_client
 from sampan.cvmfs.client.recorded import recorded
@@ -167,7 +166,10 @@ class _Keeper:
     def _reply(self, request: str) -> dict[str, object]:
         word, _, rest = request.partition(" ")
         if word == "prefetch":
-            path = unquote_to_bytes(rest)
+            try:
+                path = bytes.fromhex(rest)
+            except ValueError:
+                return {"error": f"no path in hexadecimal digits: {rest[:80]}"}
             if path not in self._prefetched:
                 self._prefetched.add(path)
                 threading.Thread(target=self._prefetch, args=(path,), name="sampan-prefetch", daemon=True).start()

@@ -23,13 +23,12 @@ import socket
 import sys
 import time
 from contextlib import contextmanager, suppress
-from dataclasses import asdict
-from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 from sampan.errors import HostError
 from sampan.host.runtime_directory import runtime_directory
+from sampan.values import as_dict
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -53,7 +52,7 @@ class Attached:
 
     def prefetch(self, path: str) -> None:
         """Let the server fetch what starts of the image in a directory of the repository are known to read, meanwhile."""
-        _ask(self._connection, f"prefetch {quote(path)}")
+        _ask(self._connection, f"prefetch {os.fsencode(path).hex()}")
 
     def look(self) -> dict[str, object]:
         """Let the server look for a new revision now."""
@@ -66,7 +65,7 @@ class Attached:
 
 def key_of(site: Site, *, offline: bool = False) -> str:
     """What tells mounts apart: everything that decides what they show and where it comes from."""
-    text = json.dumps([asdict(site), offline], sort_keys=True)
+    text = json.dumps([{**as_dict(site), "sources": as_dict(site.sources)}, offline], sort_keys=True)
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:12]
 
 

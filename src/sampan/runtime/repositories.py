@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from sampan.cvmfs.client.client import open_client
-from sampan.cvmfs.client.servers import Sources
-from sampan.cvmfs.client.site import Site, check_fqrn, check_url, proxy_groups, read_site
+from sampan.cvmfs.client.site import Site, Sources, check_fqrn, check_url, proxy_groups, read_site
 from sampan.errors import UsageError
-from sampan.registry.certificates import configuration_directory
 from sampan.registry.proxy import proxy_for
+from sampan.values import frozen
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from sampan.cvmfs.client.client import Client
     from sampan.runtime.session import Session
@@ -21,7 +18,7 @@ if TYPE_CHECKING:
 SCHEME = "cvmfs://"
 
 
-@dataclass(frozen=True)
+@frozen
 class Stated:
     """What a command line says of a repository; empty: nothing."""
 
@@ -87,6 +84,8 @@ def _keys(name: str, stated: Stated, settings: Settings) -> tuple[str, ...]:
     place = stated.key or settings.text("repo_keys")
     if place:
         return (os.path.abspath(os.path.expanduser(place)),)
+    from sampan.registry.certificates import configuration_directory
+
     own = os.path.join(configuration_directory(os.environ), "sampan", "keys")
     return (own,) if os.path.exists(os.path.join(own, f"{name}.pub")) else ()
 
@@ -100,4 +99,6 @@ def _default_cache() -> str:
 
 def open_repository(name: str, session: Session, stated: Stated = NOTHING) -> Client:
     """A client of a repository. Raises as `site_of` and `open_client`."""
+    from sampan.cvmfs.client.client import open_client
+
     return open_client(site_of(name, session, stated), offline=session.settings.flag("offline"), notice=session.notice)

@@ -13,31 +13,21 @@ from __future__ import annotations
 import os
 import threading
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Callable, TypeVar
 
-from sampan.cvmfs.client.web import DIRECT_SECONDS, PROXY_SECONDS, Failed, Web
+from sampan.cvmfs.client.web import Failed, Web
 from sampan.errors import IntegrityError, NotInRepository, RepositoryError, Unreachable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from sampan.cvmfs.client.site import Sources
     from sampan.cvmfs.hashing import Hash
 
 _T = TypeVar("_T")
 SERVER_PAUSE, PROXY_PAUSE = 1800.0, 300.0
 DARK = 10.0
 RETRIES = 1
-
-
-@dataclass(frozen=True)
-class Sources:
-    """Where a repository comes from: URLs of it, proxies by groups (`None`: directly), and seconds of patience."""
-
-    urls: tuple[str, ...]
-    proxies: tuple[tuple[str | None, ...], ...] = ((None,),)
-    direct_seconds: float = DIRECT_SECONDS
-    proxy_seconds: float = PROXY_SECONDS
 
 
 class Servers:

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
-from sampan.cvmfs.client.servers import Sources
 from sampan.errors import BadSetting
+from sampan.values import changed, frozen
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 DIRECTORY = "/etc/cvmfs"
+DIRECT_SECONDS, PROXY_SECONDS = 10.0, 5.0
+"""A server's and a proxy's time to answer where nothing else is said, as the official client has them."""
 QUOTA = 4000
 """Megabytes of cache where nothing else is said, as the official client has it."""
 _LINE = re.compile(r"^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)=(.*)$")
@@ -26,7 +27,17 @@ _FQRN = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
 _YES = ("yes", "on", "1", "true")
 
 
-@dataclass(frozen=True)
+@frozen
+class Sources:
+    """Where a repository comes from: URLs of it, proxies by groups (`None`: directly), and seconds of patience."""
+
+    urls: tuple[str, ...]
+    proxies: tuple[tuple[str | None, ...], ...] = ((None,),)
+    direct_seconds: float = DIRECT_SECONDS
+    proxy_seconds: float = PROXY_SECONDS
+
+
+@frozen
 class Site:
     """Of one repository: servers, keys, cache; `tag` and `root` pin a state, `geo` says whether to ask for distances."""
 
@@ -49,7 +60,7 @@ class Site:
 
     def but(self, **fields: object) -> Site:
         """A copy with other fields."""
-        return replace(self, **fields)  # type: ignore[arg-type]
+        return changed(self, **fields)
 
 
 def check_fqrn(fqrn: str) -> str:

@@ -13,6 +13,7 @@ import time
 from typing import TYPE_CHECKING
 
 from sampan import __version__
+from sampan.cvmfs.client.site import DIRECT_SECONDS, PROXY_SECONDS
 from sampan.errors import printable
 from sampan.registry.connections import Connection, ConnectTimeout, Pool, ProxyFault, Way
 from sampan.registry.http1 import Cut, Malformed, Unsendable
@@ -27,7 +28,6 @@ SLOWEST = 1024.0
 """Bytes a second."""
 KEPT = 16
 """Idle connections to each place."""
-DIRECT_SECONDS, PROXY_SECONDS = 10.0, 5.0
 _MISSING = (403, 404, 410)
 _AT_PROXY = (407, 502, 503, 504)
 _WORDS = {

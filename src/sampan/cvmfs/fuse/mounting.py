@@ -7,15 +7,13 @@ dead mount behind.
 
 from __future__ import annotations
 
-import array
 import errno
 import os
-import shutil
 import socket
-import subprocess
 from contextlib import suppress
 
 from sampan.errors import HostError
+from sampan.host.search_path import which
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -64,7 +62,7 @@ def obstacle() -> tuple[str, str] | None:
 
 def program() -> str:
     """fusermount3, or an older one; empty if there is none."""
-    return next((found for name in PROGRAMS for found in [shutil.which(name)] if found), "")
+    return next((found for name in PROGRAMS for found in [which(name)] if found), "")
 
 
 def mount(directory: str, name: str, *, kind: str = "sampan") -> Mounted:
@@ -96,6 +94,8 @@ def _mount_directly(directory: str, name: str, kind: str) -> Mounted:
 
 
 def _mount_by_program(directory: str, name: str, kind: str) -> Mounted:
+    import subprocess
+
     helper = program()
     ours, theirs = socket.socketpair()
     escaped = name.replace("\\", "\\\\").replace(",", "\\,")
@@ -129,6 +129,8 @@ def _mount_by_program(directory: str, name: str, kind: str) -> Mounted:
 
 def _receive(connection: socket.socket) -> Union[int, None]:
     """The descriptor that comes with one byte; `None` if the other side ends without one."""
+    import array
+
     _, ancillary, _, _ = connection.recvmsg(1, _ANCILLARY)
     for level, kind, data in ancillary:
         if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS and len(data) >= 4:
@@ -145,6 +147,8 @@ def unmount(directory: str, helper: str = "", *, lazily: bool) -> bool:
 
         libc = ctypes.CDLL(None, use_errno=True)
         return bool(libc.umount2(os.fsencode(directory), MNT_DETACH if lazily else 0) == 0)
+    import subprocess
+
     words = [helper or program(), "-u", *(["-z"] if lazily else []), "--", directory]
     if not words[0]:
         return False
