@@ -105,7 +105,7 @@ events {{ worker_connections 256; }}
 http {{
   access_log {work}/access.log; default_type application/octet-stream; sendfile on; keepalive_timeout 30;
   client_body_temp_path {work}/t1; proxy_temp_path {work}/t2; fastcgi_temp_path {work}/t3; uwsgi_temp_path {work}/t4; scgi_temp_path {work}/t5;
-  server {{ listen 127.0.0.1:{port}; root {root}; }}
+  server {{ listen 127.0.0.1:{port}; root {root}; location ~ /data/ {{ expires 3d; }} }}
 }}
 """
 SQUID = """

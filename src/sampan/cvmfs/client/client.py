@@ -51,13 +51,18 @@ def open_client(site: Site, *, offline: bool = False, notice: Notice = SILENT_NO
     keys = _keys(site)
     cache = Cache(site.alien, 0, shared=True) if site.alien else Cache(site.cache, site.quota * MEGABYTE)
     servers = Servers(site.fqrn, site.sources)
-    if not offline:
-        servers.reorder(by_distance(servers, geo=site.geo))
     contents = CachedContents(servers, cache, offline=offline, say=notice.warn)
-    repository = Repository.open(servers, keys, fqrn=site.fqrn, contents=contents, scratch=cache.directory)
-    contents.remember()
-    if site.root or site.tag:
-        repository = repository.at(Hash.parse(site.root) if site.root else site.tag)
+    try:
+        if not offline:
+            servers.reorder(by_distance(servers, geo=site.geo))
+        repository = Repository.open(servers, keys, fqrn=site.fqrn, contents=contents, scratch=cache.directory)
+        contents.remember()
+        if site.root or site.tag:
+            repository = repository.at(Hash.parse(site.root) if site.root else site.tag)
+    except BaseException:
+        contents.forget()
+        servers.web.close()
+        raise
     return Client(site, repository, contents)
 
 

@@ -76,16 +76,17 @@ class Web:
         try:
             connection = pool.get(str(key), lambda: self._way(url, proxy))
             try:
-                data, keep = self._ask(connection, url, headers, seconds, proxy is not None)
-            except (Cut, OSError) as error:
+                try:
+                    data, keep = self._ask(connection, url, headers, seconds, proxy is not None)
+                except (Cut, OSError) as error:
+                    if not connection.was_used or isinstance(error, socket.timeout):
+                        raise
+                    connection.close()
+                    connection = pool.new(lambda: self._way(url, proxy))  # an idle one that the server has closed
+                    data, keep = self._ask(connection, url, headers, seconds, proxy is not None)
+            except BaseException:
                 connection.close()
-                if not connection.was_used or isinstance(error, socket.timeout):
-                    raise
-                connection = pool.new(lambda: self._way(url, proxy))  # an idle one that the server has closed
-                data, keep = self._ask(connection, url, headers, seconds, proxy is not None)
-        except Failed:
-            connection.close()
-            raise
+                raise
         except (OSError, ConnectTimeout, ProxyFault, Malformed, Cut, Unsendable, UnicodeError) as error:
             raise _failed(error, by_proxy=proxy is not None, seconds=seconds) from error
         if keep:
