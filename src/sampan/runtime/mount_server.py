@@ -18,7 +18,7 @@ from sampan.cvmfs.client.recorded import recorded
 from sampan.cvmfs.client.serving import Serving
 from sampan.errors import SampanError, printable
 from sampan.events import Notice
-from sampan.runtime.mounts import mount_point, short_name
+from sampan.runtime.mounts import HOLD, mount_point, short_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -121,6 +121,7 @@ class _Keeper:
         self._place = place
         self._linger = linger
         self._clients: dict[int, socket.socket] = {}
+        self._holders: set[int] = set()
         self._begin = time.time()
         self._last = time.monotonic()
         self._searched = 0.0
@@ -140,7 +141,9 @@ class _Keeper:
                 elif not self._answer(descriptor):
                     watcher.unregister(descriptor)
                     self._clients.pop(descriptor).close()
-                self._last = time.monotonic()
+                    if descriptor in self._holders:
+                        self._holders.remove(descriptor)
+                        self._last = time.monotonic()
             if self._is_ending or self._is_idle():
                 self._let_go(watcher)
 
@@ -158,6 +161,8 @@ class _Keeper:
             if not requests:
                 return False
             for request in requests:
+                if request == HOLD.encode():
+                    self._holders.add(descriptor)
                 client.sendall(json.dumps(self._reply(request.decode("ascii", "replace"))).encode() + b"\n")
         except OSError:
             return False
@@ -203,7 +208,7 @@ class _Keeper:
             "directory": self._serving.directory,
             "pid": os.getpid(),
             "since": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self._begin)),
-            "users": len(self._clients) - 1,
+            "users": len(self._holders),
             "requests": web.requests,
             "fetched": web.received,
             "servers": list(client.contents.servers.urls),
@@ -213,7 +218,7 @@ class _Keeper:
         """Whether nobody is connected, nobody has asked anything for a while, and no container of ours is seen that uses it."""
         now = time.monotonic()
         quiet = now - max(self._last, self._serving.server.last_request)
-        if self._clients or quiet < self._linger:
+        if self._holders or quiet < self._linger:
             return False
         if now - self._searched < min(SEARCH_SECONDS, self._linger):
             return False

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from sampan.cvmfs.client.site import Site
     from sampan.runtime.session import Session
 
+HOLD, LOOK_AT = "hold", "state"
+"""First words to a server: to use its mount, or only to ask it something."""
 PATIENCE = 120.0
 """Seconds until a server has to be ready: it may have to try several servers and proxies of the network first."""
 
@@ -107,7 +109,7 @@ def listing(session: Session) -> list[dict[str, object]]:
     base = base_directory(session)
     found = []
     for name in sorted(os.listdir(base)) if os.path.isdir(base) else []:
-        connection = _connect(os.path.join(base, name))
+        connection = _connect(os.path.join(base, name), LOOK_AT)
         if connection is not None:
             with connection, suppress(HostError):
                 found.append(_ask(connection, "status"))
@@ -142,14 +144,14 @@ def short_name(place: str) -> Iterator[str]:
         os.close(descriptor)
 
 
-def _connect(place: str) -> socket.socket | None:
-    """A connection to a server that answers for its mount."""
+def _connect(place: str, word: str = HOLD) -> socket.socket | None:
+    """A connection to a server that answers for its mount; with `hold` the mount stays as long as the connection."""
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     connection.settimeout(10.0)
     try:
         with short_name(place) as name:
             connection.connect(name)
-        if _ask(connection, "hold").get("state") == "mounted":
+        if _ask(connection, word).get("state") == "mounted":
             return connection
     except (OSError, HostError):
         pass
