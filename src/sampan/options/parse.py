@@ -7,7 +7,7 @@ end at the image.
 from __future__ import annotations
 
 from sampan.errors import UsageError
-from sampan.options.table import FLAG, LIST, OPTIONAL, Command, Option, Parsed
+from sampan.options.table import FLAG, LIST, OPTIONAL, TEMPLATE, Command, Option, Parsed
 
 TRUE_WORDS = ("true", "1", "t", "T", "TRUE", "True")
 FALSE_WORDS = ("false", "0", "f", "F", "FALSE", "False")
@@ -89,7 +89,7 @@ def _store(values: dict[str, object], option: Option, text: str | None) -> None:
             raise UsageError(f"option {spelling} is on or off, not {text!r}", f"write {spelling} or {spelling}=false")
         values[option.name] = text is None or text in TRUE_WORDS
         return
-    if option.choices and text is not None and text not in option.choices:
+    if option.choices and text is not None and not _is_choice(text, option.choices):
         near = nearest(text, option.choices)
         known = f"it is one of {', '.join(option.choices)}"
         raise UsageError(f"option {spelling} cannot be {text!r}", f"did you mean {near}? {known}" if near else known)
@@ -125,6 +125,10 @@ def _unknown(command: Command, spellings: dict[str, Option], spelling: str) -> U
     near = nearest(spelling, [*spellings, "--help"])
     hint = f"did you mean {near}?" if near else _see(command)
     return UsageError(f"`sampan {command.words}` has no option {spelling}", hint)
+
+
+def _is_choice(text: str, choices: tuple[str, ...]) -> bool:
+    return text in choices or (TEMPLATE in choices and "{{" in text)
 
 
 def nearest(word: str, words: object) -> str | None:

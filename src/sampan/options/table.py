@@ -13,6 +13,8 @@ On the start-up path.
 from __future__ import annotations
 
 FLAG, VALUE, LIST, OPTIONAL = "flag", "value", "list", "optional"
+TEMPLATE = "'{{...}}'"
+"""Among the choices of a value: a template of Go is one too."""
 
 
 class Option:
