@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 
-from sampan.compat import launch
+from sampan.compat import launch, mount_points
 from sampan.compat.docker import options
 from sampan.compat.docker.asked import request_of, with_user, with_volumes, with_writable_places
 from sampan.container.request import IMAGE_ARGUMENTS
-from sampan.errors import CannotHonour, UsageError
+from sampan.errors import CannotHonour, SampanError, UsageError
 from sampan.options.table import Command
 from sampan.runtime import run
 from sampan.runtime.images import config_of
@@ -33,10 +33,17 @@ def run_(call: Call) -> int:
     if not detach:
         request = with_terminal(request, call)
     record = kept(request, call, session, throw_away=remove)
-    if detach:
-        return launch.background(record, session, call.context, remove=remove)
-    stdin = request.interactive or request.tty
-    return launch.foreground(record, session, call.context, remove=remove, stdin=stdin)
+    try:
+        if detach:
+            return launch.background(record, session, call.context, remove=remove)
+        stdin = request.interactive or request.tty
+        return launch.foreground(record, session, call.context, remove=remove, stdin=stdin)
+    except SampanError:
+        if remove:  # what never started leaves nothing
+            from sampan.runtime.containers import remove as take_away
+
+            take_away(record.id, session, force=True)
+        raise
 
 
 def create(call: Call) -> int:
@@ -64,6 +71,7 @@ def kept(request: Request, call: Call, session: Session, *, throw_away: bool) ->
     request = with_volumes(request, image, session, make_sources=call.program.name == "docker", throw_away=throw_away)
     if request.read_only and parsed.values.get("read_only_tmpfs"):
         request = with_writable_places(request)
+    mount_points.make(request)
     keep_id = str(parsed.values.get("userns") or "").startswith("keep-id")
     request = with_user(request, config_of(image, session), keep_id=keep_id)
     name = name or run.made_up_name()
