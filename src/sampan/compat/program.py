@@ -137,6 +137,11 @@ def find(program: Program, words: list[str]) -> tuple[str, list[str]]:
     raise UsageError(f"{words[0]!r} is not a {program.name} command", hint)
 
 
+def table_of(program: Program, verb: str) -> Command:
+    """The table of one of its verbs, for documentation."""
+    return _load(program, verb)[0]
+
+
 def _load(program: Program, verb: str) -> tuple[Command, Main]:
     verbs: Verbs = __import__(program.verbs[verb], fromlist=["VERBS"]).VERBS
     command, main = verbs[verb]
