@@ -15,7 +15,7 @@ sys.path.insert(0, str(ROOT / "src"))
 
 from sampan.cli import PROGRAMS  # noqa: E402
 from sampan.cli.tables import commands  # noqa: E402
-from sampan.compat.program import Program, table_of  # noqa: E402
+from sampan.compat.program import Program, leading_options, table_of  # noqa: E402
 from sampan.terminal.help import explained, spelled, usage  # noqa: E402
 from sampan.terminal.manual import exit_statuses, related, themes  # noqa: E402
 
@@ -97,7 +97,11 @@ def program_page(found: Program) -> str:
         ),
         "",
     ]
-    lines += ["## Before the verb", "", *table("option", [(spelled(option), explained(option)) for option in found.options])]
+    lines += [
+        "## Before the verb",
+        "",
+        *table("option", [(spelled(option), explained(option)) for option in leading_options(found)]),
+    ]
     others: dict[str, list[str]] = {}
     for alias, verb in found.aliases.items():
         others.setdefault(verb, []).append(f"`{alias}`")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 
 from sampan.host.runtime_directory import runtime_directory
-from sampan.runtime.files import JOURNAL
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,7 +14,11 @@ if TYPE_CHECKING:
 
 def places(record: Record, session: Session) -> tuple[str, str]:
     """The journal of a container (empty: nothing of it is kept), and the file of owners and modes that the image's own files have."""
-    journal = f"{record.directory}/{JOURNAL}" if record.keep in ("overlay", "copy") else ""
+    journal = ""
+    if record.keep in ("overlay", "copy"):
+        from sampan.runtime.files import JOURNAL  # not needed by what keeps nothing, and on its start-up path
+
+        journal = f"{record.directory}/{JOURNAL}"
     return journal, _image_owners(record, session)
 
 

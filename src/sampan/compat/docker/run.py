@@ -1,15 +1,16 @@
-"""`docker run` and `docker create`. On the start-up path."""
+"""`docker run` and `docker create`: from their words to a request, and to a container that starts. On the start-up path.
+
+Options that do nothing here are in `unserved`, names of volumes in `mounting`.
+"""
 
 from __future__ import annotations
 
 import os
 
-from sampan.compat import launch, mount_points
-from sampan.compat.docker import options
-from sampan.compat.docker.asked import request_of, with_user, with_volumes, with_writable_places
-from sampan.container.request import IMAGE_ARGUMENTS
+from sampan.compat import launch
+from sampan.container.request import FLAGS, IMAGE_ARGUMENTS, KEEP_OPTIONS, TEXT, TEXTS, Request
 from sampan.errors import CannotHonour, SampanError, UsageError
-from sampan.options.table import Command
+from sampan.options.table import FLAG, LIST, VALUE, Command, Option
 from sampan.runtime import run
 from sampan.runtime.images import config_of
 
@@ -17,9 +18,34 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from sampan.compat.program import Call, Verbs
     from sampan.container.record import Record
-    from sampan.container.request import Request
+    from sampan.oci.config import ImageConfig
+    from sampan.options.table import Parsed
     from sampan.runtime.session import Session
 
+# Those that mean what they mean for `sampan run`.
+_SAME = frozenset((
+    "name", "label", "read_only", "volume", "mount", "volumes_from", "tmpfs", "device", "shm_size", "workdir", "user", "entrypoint", "env",
+    "env_file", "add_host", "dns", "dns_search", "memory", "cpus", "cpuset_cpus", "ulimit", "init", "stop_signal", "stop_timeout",
+    "health_cmd", "health_interval", "health_timeout", "health_retries", "health_start_period", "no_healthcheck",
+))  # fmt: skip
+CREATE = (
+    *(option for option in KEEP_OPTIONS if option.name in _SAME),
+    Option("-h --hostname", VALUE, "own host name", "NAME"),
+    Option("-i --interactive", FLAG, "pass standard input; without it there is none"),
+    Option("-t --tty", FLAG, "use the terminal"),
+    Option("--network --net", VALUE, "`none`, or the host's network (host, bridge and default are the same)", "NETWORK"),
+    Option("--pid", VALUE, "`host` shows the host's processes", "host"),
+    Option("--ipc", VALUE, "`host` shares the host's System V IPC", "MODE"),
+    Option("--uts", VALUE, "`host` keeps the host's name", "host"),
+    Option("--pull", VALUE, "when to ask the registry", "missing|always|never", ("missing", "always", "never")),
+    Option("--platform", VALUE, "the image for this platform", "OS/ARCH[/VARIANT]"),
+    Option("-p --publish", LIST, "a port that is the same inside and outside; it is open in any case", "PORTS"),
+    Option("--label-file", LIST, "labels from the lines of a file", "FILE"),
+    Option("--rm", FLAG, "remove the container when it has ended"),
+    Option("--cidfile", VALUE, "write the container's id into a new file", "FILE"),
+    Option("-a --attach", LIST, "STDIN passes standard input", "STREAM"),
+)
+RUN = (Option("-d --detach", FLAG, "in the background; print the id"), *CREATE)
 # podman's words for when a registry is asked.
 _WHEN = {"newer": "always", "true": "missing", "false": "never"}
 
@@ -68,13 +94,17 @@ def kept(request: Request, call: Call, session: Session, *, throw_away: bool) ->
 
         remove(name, session, force=True)
     image = run.image_for(request, session, _WHEN.get(when, when))
-    request = with_volumes(request, image, session, make_sources=call.program.name == "docker", throw_away=throw_away)
+    if request.volumes or request.mounts:
+        from sampan.compat.docker.mounting import with_volumes
+
+        request = with_volumes(request, image, session, make_sources=call.program.name == "docker", throw_away=throw_away)
     if request.read_only and parsed.values.get("read_only_tmpfs"):
+        from sampan.compat.docker.mounting import with_writable_places
+
         request = with_writable_places(request)
-    mount_points.make(request)
     keep_id = str(parsed.values.get("userns") or "").startswith("keep-id")
     request = with_user(request, config_of(image, session), keep_id=keep_id)
-    name = name or run.made_up_name()
+    name = name or ("" if throw_away else run.made_up_name())  # what goes by itself is told by its id
     try:
         record = run.create(request, session, name, throw_away=throw_away, image=image)
     except CannotHonour:
@@ -100,7 +130,87 @@ def with_terminal(request: Request, call: Call) -> Request:
     return request.but(tty=False)
 
 
+HOST_NETWORKS = ("host", "bridge", "default", "private", "slirp4netns", "pasta", "")
+_NETWORKS = "the network is the host's, or none: --network host, --network none"
+
+
+def request_of(parsed: Parsed) -> Request:
+    """The request, which still names volumes by their names. Raises `UsageError`."""
+    values = parsed.values
+    fields = {field: values.get(name) for field, name in {**TEXTS, **TEXT, **FLAGS}.items()}
+    fields.update(
+        isolate=True, limit_mode="advisory", userns=None, network=_network(parsed.text("net")),
+        pid=_own_or_host(parsed, "pid"), ipc=_own_or_host(parsed, "ipc"), uts=_own_or_host(parsed, "uts"),
+        labels=(*_labels(parsed.texts("label_file")), *parsed.texts("label")),
+        interactive=bool(values["interactive"]) or "stdin" in [word.lower() for word in parsed.texts("attach")],
+    )  # fmt: skip
+    for text in parsed.texts("publish"):
+        _check_port(text)
+    if values.get("tz"):
+        fields["environment"] = (*parsed.texts("env"), f"TZ={_zone(str(values['tz']))}")
+    return Request(str(values["image"]), **fields)
+
+
+def _zone(text: str) -> str:
+    """The name of a zone; `local` is this machine's."""
+    if text != "local":
+        return text
+    found = os.path.realpath("/etc/localtime").partition("/zoneinfo/")[2]
+    return found or "UTC"
+
+
+def with_user(request: Request, config: ImageConfig, *, keep_id: bool = False) -> Request:
+    """Root, unless the request or the image names another user; with podman's `keep-id` the caller."""
+    user = request.user
+    if keep_id and user is None:
+        return request.but(user=f"{os.getuid()}:{os.getgid()}") if config.user else request
+    if (user is None and not config.user) or user in ("0", "root", "0:0", "root:root", "0:root", "root:0"):
+        return request.but(user=None, root=True)
+    return request
+
+
+def _network(text: str | None) -> str | None:
+    if text is None or text.partition(":")[0] in HOST_NETWORKS:
+        return None
+    if text == "none":
+        return "none"
+    raise CannotHonour(f"--network {text} is not possible: {_NETWORKS}")
+
+
+def _own_or_host(parsed: Parsed, name: str) -> str | None:
+    text = parsed.text(name)
+    if text in (None, "", "private", "shareable", "none"):
+        return None
+    if text == "host":
+        return "host"
+    raise CannotHonour(f"--{name} {text} is not possible: it is the container's own, or the host's (--{name} host)")
+
+
+def _check_port(text: str) -> None:
+    """A port that is the same inside and outside is open in any case. Raises `CannotHonour` for another, `UsageError`."""
+    ports, _, protocol = text.partition("/")
+    parts = ports.rpartition("]")[2].split(":")
+    if protocol not in ("", "tcp", "udp", "sctp") or not all(part.replace("-", "").isdigit() for part in parts[-1:]):
+        raise UsageError(f"--publish {text!r} is not [ADDRESS:]PORT:PORT")
+    if len(parts) > 1 and parts[-2] not in ("", parts[-1]):
+        raise CannotHonour(
+            f"--publish {text} is not possible: the network is the host's, so port {parts[-1]} of the container is port {parts[-1]} here",
+            "let the program listen on the port that is wanted outside",
+        )
+
+
+def _labels(paths: tuple[str, ...]) -> list[str]:
+    found: list[str] = []
+    for path in paths:
+        try:
+            with open(path, encoding="utf-8", errors="surrogateescape") as stream:
+                found += [line.strip() for line in stream if line.strip() and not line.startswith("#")]
+        except OSError as error:
+            raise UsageError(f"--label-file: cannot read {path}: {error.strerror}") from error
+    return found
+
+
 VERBS: Verbs = {
-    "run": (Command("run", "run a program in a new container", options.RUN, IMAGE_ARGUMENTS, options_end=True), run_),
-    "create": (Command("create", "make a container", options.CREATE, IMAGE_ARGUMENTS, options_end=True), create),
+    "run": (Command("run", "run a program in a new container", RUN, IMAGE_ARGUMENTS, options_end=True), run_),
+    "create": (Command("create", "make a container", CREATE, IMAGE_ARGUMENTS, options_end=True), create),
 }
