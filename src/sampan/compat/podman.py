@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 
-from sampan.compat.docker import ALIASES, VERBS
+from sampan.compat.docker import VERBS
 from sampan.compat.program import Program
 from sampan.errors import UsageError
 from sampan.options.table import FLAG, VALUE, Option
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sampan.compat.program import Call
 
 _OWN = {
-    "run": "sampan.compat.podman_run", "create": "sampan.compat.podman_run", "container exists": "sampan.compat.docker.inspect",
+    "container exists": "sampan.compat.docker.inspect",
     "image exists": "sampan.compat.docker.inspect", "volume exists": "sampan.compat.docker.inspect",
     "network exists": "sampan.compat.docker.networks",
 }  # fmt: skip
@@ -43,7 +43,6 @@ PROGRAM = Program(
         Option("-r --remote", FLAG, "refused: there is no service"),
     ),
     {**VERBS, **_OWN},
-    aliases={**ALIASES, "image search": "search", "list": "ps", "image diff": "diff", "volume exist": "volume exists"},
     prepare=prepare,
     more=("sampan.compat.podman_more", "sampan.compat.docker.unserved"),
     misuse=125,

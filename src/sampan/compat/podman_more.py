@@ -1,12 +1,14 @@
-"""What only podman has and this cannot be or need not be: options without effect, and verbs that are refused, each with its reason."""
+"""What is seldom met of podman: other words for its verbs, options without effect, and verbs that are refused, each with its reason."""
 
 from __future__ import annotations
 
+from sampan.compat.docker.unserved import ALIASES as WORDS_OF_DOCKER
 from sampan.compat.docker.unserved import REFUSED as OF_DOCKER
 from sampan.options.table import FLAG, LIST, VALUE, Option
 from sampan.options.unserved import REFUSED as NOT_POSSIBLE
 from sampan.options.unserved import SILENT, WARNED, Unserved
 
+ALIASES = {**WORDS_OF_DOCKER, "image search": "search", "list": "ps", "image diff": "diff", "volume exist": "volume exists"}
 _NO_PODS = "containers have no network and no processes that they could share"
 REFUSED: dict[str, str] = {
     **{word: why for word, why in OF_DOCKER.items() if not why.startswith("it needs Docker")},

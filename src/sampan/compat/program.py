@@ -53,40 +53,23 @@ class Program:
     goes wrong afterwards. `bare` is the verb of an empty command line (empty: the help).
 
     `more`: modules with what is seldom met, imported for a word that is nowhere else: `MORE` (words of a verb -> further options, those
-    of the first module count), `OPTIONS` (before the verb) and `REFUSED` (of the first that has it, in the place of `refused`).
+    of the first module count), `OPTIONS` (before the verb), and `ALIASES` and `REFUSED` (of the first that has them, in the place of
+    `aliases` and `refused`).
     """
 
     __slots__ = (
-        "aliases",
-        "bare",
-        "failure",
-        "failures",
-        "known",
-        "misuse",
-        "more",
-        "name",
-        "options",
-        "prepare",
-        "verbs",
-        "version",
-    )
+        "bare", "failure", "failures", "misuse", "more", "name", "options", "other_words", "prepare", "unknown", "verbs", "version",
+    )  # fmt: skip
 
     def __init__(
-        self,
-        name: str,
-        version: str,
-        options: tuple[Option, ...],
-        verbs: dict[str, str],
-        *,
-        aliases: dict[str, str],
-        **rest: object,
-    ) -> None:
+        self, name: str, version: str, options: tuple[Option, ...], verbs: dict[str, str], **rest: object
+    ) -> None:  # fmt: skip
         self.name = name
         self.version = version  # the line of `--version`
         self.options = options
         self.verbs = verbs
-        self.aliases = aliases
-        self.known: dict[str, str] = rest.get("refused", {})  # type: ignore[assignment]
+        self.other_words: dict[str, str] = rest.get("aliases", {})  # type: ignore[assignment]
+        self.unknown: dict[str, str] = rest.get("refused", {})  # type: ignore[assignment]
         self.misuse: int = rest.get("misuse", EXIT_FAILURE)  # type: ignore[assignment]
         self.failure: int = rest.get("failure", 1)  # type: ignore[assignment]
         self.failures: dict[str, int] = rest.get("failures", {})  # type: ignore[assignment]
@@ -99,10 +82,17 @@ class Program:
         return self.failures.get(verb, self.failure)
 
     @property
+    def aliases(self) -> dict[str, str]:
+        """Other words for verbs."""
+        return self.other_words or self._first("ALIASES")
+
+    @property
     def refused(self) -> dict[str, str]:
         """Verbs that there are not, with why."""
-        found = (getattr(module, "REFUSED", None) for module in self.seldom())
-        return self.known or next((table for table in found if table is not None), {})
+        return self.unknown or self._first("REFUSED")
+
+    def _first(self, table: str) -> dict[str, str]:
+        return next((getattr(module, table) for module in self.seldom() if hasattr(module, table)), {})
 
     def seldom(self) -> list[ModuleType]:
         """The modules of `more`."""
@@ -172,23 +162,25 @@ def find(program: Program, words: list[str]) -> tuple[str, list[str]]:
     """The verb that `words` begin with, and what follows it. Raises `UsageError`."""
     if words[0] in program.verbs:
         return words[0], words[1:]
-    ways = ((" ".join(words[:2]), words[2:]), (words[0], words[1:]))
+    pair = " ".join(words[:2])
+    if pair in program.verbs:
+        return pair, words[2:]
+    aliases, refused = program.aliases, program.refused
+    ways = ((pair, words[2:]), (words[0], words[1:]))
     for written, rest in ways:
-        found = program.aliases.get(written, written)
-        if found in program.verbs:
-            return found, rest
-    refused = program.refused
+        if written in aliases:
+            return aliases[written], rest
     for written, _ in ways:
         if written in refused:
             raise UsageError(f"`{program.name} {written}` is not possible: {refused[written]}")
-    own = {verb.partition(" ")[2] for verb in (*program.verbs, *program.aliases) if verb.startswith(f"{words[0]} ")}
+    own = {verb.partition(" ")[2] for verb in (*program.verbs, *aliases) if verb.startswith(f"{words[0]} ")}
     if own:
         if len(words) == 1 or words[1] in ("-h", "--help"):
             raise UsageError(f"`{program.name} {words[0]}` needs a verb: {', '.join(sorted(own))}")
         near = nearest(words[1], own)
         hint = f"did you mean `{program.name} {words[0]} {near}`?" if near else f"it has {', '.join(sorted(own))}"
         raise UsageError(f"`{program.name} {words[0]}` has no verb {words[1]!r}", hint)
-    near = nearest(words[0], (*program.verbs, *program.aliases))
+    near = nearest(words[0], (*program.verbs, *aliases))
     hint = f"did you mean `{program.name} {near}`?" if near else f"see `{program.name} --help`"
     raise UsageError(f"{words[0]!r} is not a {program.name} command", hint)
 
@@ -210,8 +202,9 @@ def table_of(program: Program, verb: str) -> Command:
 
 
 def _load(program: Program, verb: str) -> tuple[Command, Main]:
+    """A verb as this program has it, else as all that share its module."""
     verbs: Verbs = __import__(program.verbs[verb], fromlist=["VERBS"]).VERBS
-    return verbs[verb]
+    return verbs.get(f"{program.name} {verb}") or verbs[verb]
 
 
 def say_error(program: Program, error: SampanError) -> None:

@@ -31,36 +31,6 @@ VERBS = {
     "network ls": f"{_HERE}.networks", "network inspect": f"{_HERE}.networks", "system df": f"{_HERE}.about", "system prune": f"{_HERE}.about",
     "context ls": f"{_HERE}.about", "context show": f"{_HERE}.about",
 }  # fmt: skip
-_OF_CONTAINERS = [
-    "run",
-    "create",
-    "exec",
-    "start",
-    "stop",
-    "restart",
-    "kill",
-    "pause",
-    "unpause",
-    "wait",
-    "rm",
-    "rename",
-    "attach",
-    "port",
-    "logs",
-    "top",
-    "stats",
-    "cp",
-    "diff",
-    "commit",
-    "export",
-]
-ALIASES = {
-    **{f"container {verb}": verb for verb in _OF_CONTAINERS},
-    **{f"image {verb}": verb for verb in ("pull", "push", "tag", "history", "save", "load", "import")},
-    "container ls": "ps", "container list": "ps", "container ps": "ps", "image ls": "images", "image list": "images", "image rm": "rmi",
-    "image remove": "rmi", "volume list": "volume ls", "volume remove": "volume rm", "network list": "network ls", "system info": "info",
-    "system events": "events", "context list": "context ls", "container remove": "rm",
-}  # fmt: skip
 
 
 def prepare(call: Call) -> None:
@@ -92,7 +62,6 @@ PROGRAM = Program(
         Option("-c --context", VALUE, "refused: there is no daemon", "NAME"),
     ),
     VERBS,
-    aliases=ALIASES,
     more=("sampan.compat.docker.unserved",),
     prepare=prepare,
     misuse=125,

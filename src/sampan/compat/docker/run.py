@@ -1,4 +1,4 @@
-"""`docker run` and `docker create`: from their words to a request, and to a container that starts. On the start-up path.
+"""`docker run` and `create`, and podman's: from their words to a request, and to a container that starts. On the start-up path.
 
 Options that do nothing here are in `unserved`, names of volumes in `mounting`.
 """
@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import os
 
-from sampan.compat import launch
 from sampan.container.request import FLAGS, IMAGE_ARGUMENTS, KEEP_OPTIONS, TEXT, TEXTS, Request
+from sampan.container.stay import Way
 from sampan.errors import CannotHonour, SampanError, UsageError
 from sampan.options.table import FLAG, LIST, VALUE, Command, Option
-from sampan.runtime import run
+from sampan.runtime import run, start
 from sampan.runtime.images import config_of
 
 TYPE_CHECKING = False
@@ -46,6 +46,24 @@ CREATE = (
     Option("-a --attach", LIST, "STDIN passes standard input", "STREAM"),
 )
 RUN = (Option("-d --detach", FLAG, "in the background; print the id"), *CREATE)
+# What only podman has; its `--pull` knows more words.
+PODMAN = (
+    *(option for option in CREATE if option.name != "pull"),
+    Option("--userns", VALUE, "`keep-id`: be yourself inside", "MODE"),
+    Option(
+        "--pull",
+        VALUE,
+        "when to ask the registry",
+        "missing|always|never|newer",
+        ("missing", "always", "never", "newer", "true", "false"),
+    ),
+    Option("--replace", FLAG, "remove a container of this name first"),
+    Option("--timeout", VALUE, "end it after so many seconds", "SECONDS"),
+    Option("--env-host", FLAG, "pass all variables of the host"),
+    Option("--authfile", VALUE, "the file of passwords", "FILE"),
+    Option("--tz", VALUE, "the time zone, as TZ", "ZONE"),
+    Option("--read-only-tmpfs", FLAG, "with --read-only, /tmp, /run and /var/tmp in memory (the default)", default=True),
+)
 # podman's words for when a registry is asked.
 _WHEN = {"newer": "always", "true": "missing", "false": "never"}
 
@@ -58,12 +76,9 @@ def run_(call: Call) -> int:
     request = request_of(parsed)
     if not detach:
         request = with_terminal(request, call)
-    record = kept(request, call, session, throw_away=remove)
+    record, config = kept(request, call, session, throw_away=remove)
     try:
-        if detach:
-            return launch.background(record, session, call.context, remove=remove)
-        stdin = request.interactive or request.tty
-        return launch.foreground(record, session, call.context, remove=remove, stdin=stdin)
+        return _started(record, config, call, session)
     except SampanError:
         if remove:  # what never started leaves nothing
             from sampan.runtime.containers import remove as take_away
@@ -72,17 +87,32 @@ def run_(call: Call) -> int:
         raise
 
 
+def _started(record: Record, config: ImageConfig, call: Call, session: Session) -> int:
+    detach, remove, stdin = call.parsed.flag("detach"), call.parsed.flag("rm"), record.request.interactive or record.request.tty
+    if not detach:
+        call.context.progress.stop()
+        try:
+            start.become(record, session, Way(remove=remove, watch=True), stdin=stdin, config=config)
+        except CannotHonour:
+            pass  # what is possible then is a matter of `launch`, which is not imported for every start
+    from sampan.compat import launch
+
+    if detach:
+        return launch.background(record, session, call.context, remove=remove)
+    return launch.foreground(record, session, call.context, remove=remove, stdin=stdin)
+
+
 def create(call: Call) -> int:
     """Print the id."""
     from sampan.terminal.output import result
 
-    record = kept(request_of(call.parsed), call, call.session(), throw_away=call.parsed.flag("rm"))
+    record, _ = kept(request_of(call.parsed), call, call.session(), throw_away=call.parsed.flag("rm"))
     result(f"{record.id}\n")
     return 0
 
 
-def kept(request: Request, call: Call, session: Session, *, throw_away: bool) -> Record:
-    """A container for a request, and its id in the file of --cidfile."""
+def kept(request: Request, call: Call, session: Session, *, throw_away: bool) -> tuple[Record, ImageConfig]:
+    """A container for a request, with its id in the file of --cidfile, and the configuration of its image."""
     parsed = call.parsed
     cidfile = parsed.text("cidfile")
     if cidfile is not None and os.path.lexists(cidfile):
@@ -103,17 +133,20 @@ def kept(request: Request, call: Call, session: Session, *, throw_away: bool) ->
 
         request = with_writable_places(request)
     keep_id = str(parsed.values.get("userns") or "").startswith("keep-id")
-    request = with_user(request, config_of(image, session), keep_id=keep_id)
+    config = config_of(image, session)
+    request = with_user(request, config, keep_id=keep_id)
     name = name or ("" if throw_away else run.made_up_name())  # what goes by itself is told by its id
     try:
         record = run.create(request, session, name, throw_away=throw_away, image=image)
     except CannotHonour:
+        from sampan.compat import launch
+
         shared = launch.weaker(request, session.notice)
         if shared is None:
             raise
         record = run.create(shared, session, name, throw_away=throw_away, image=image)
     run.write_id(cidfile, record.id)
-    return record
+    return record, config
 
 
 def with_terminal(request: Request, call: Call) -> Request:
@@ -141,22 +174,18 @@ def request_of(parsed: Parsed) -> Request:
     fields.update(
         isolate=True, limit_mode="advisory", userns=None, network=_network(parsed.text("net")),
         pid=_own_or_host(parsed, "pid"), ipc=_own_or_host(parsed, "ipc"), uts=_own_or_host(parsed, "uts"),
-        labels=(*_labels(parsed.texts("label_file")), *parsed.texts("label")),
+        labels=parsed.texts("label"),
         interactive=bool(values["interactive"]) or "stdin" in [word.lower() for word in parsed.texts("attach")],
     )  # fmt: skip
-    for text in parsed.texts("publish"):
-        _check_port(text)
-    if values.get("tz"):
-        fields["environment"] = (*parsed.texts("env"), f"TZ={_zone(str(values['tz']))}")
+    if values["publish"] or values["label_file"] or values.get("tz"):
+        from sampan.compat.docker import asked
+
+        for text in parsed.texts("publish"):
+            asked.check_port(text)
+        fields["labels"] = (*asked.labels(parsed.texts("label_file")), *parsed.texts("label"))
+        if values.get("tz"):
+            fields["environment"] = (*parsed.texts("env"), f"TZ={asked.zone(str(values['tz']))}")
     return Request(str(values["image"]), **fields)
-
-
-def _zone(text: str) -> str:
-    """The name of a zone; `local` is this machine's."""
-    if text != "local":
-        return text
-    found = os.path.realpath("/etc/localtime").partition("/zoneinfo/")[2]
-    return found or "UTC"
 
 
 def with_user(request: Request, config: ImageConfig, *, keep_id: bool = False) -> Request:
@@ -186,31 +215,12 @@ def _own_or_host(parsed: Parsed, name: str) -> str | None:
     raise CannotHonour(f"--{name} {text} is not possible: it is the container's own, or the host's (--{name} host)")
 
 
-def _check_port(text: str) -> None:
-    """A port that is the same inside and outside is open in any case. Raises `CannotHonour` for another, `UsageError`."""
-    ports, _, protocol = text.partition("/")
-    parts = ports.rpartition("]")[2].split(":")
-    if protocol not in ("", "tcp", "udp", "sctp") or not all(part.replace("-", "").isdigit() for part in parts[-1:]):
-        raise UsageError(f"--publish {text!r} is not [ADDRESS:]PORT:PORT")
-    if len(parts) > 1 and parts[-2] not in ("", parts[-1]):
-        raise CannotHonour(
-            f"--publish {text} is not possible: the network is the host's, so port {parts[-1]} of the container is port {parts[-1]} here",
-            "let the program listen on the port that is wanted outside",
-        )
-
-
-def _labels(paths: tuple[str, ...]) -> list[str]:
-    found: list[str] = []
-    for path in paths:
-        try:
-            with open(path, encoding="utf-8", errors="surrogateescape") as stream:
-                found += [line.strip() for line in stream if line.strip() and not line.startswith("#")]
-        except OSError as error:
-            raise UsageError(f"--label-file: cannot read {path}: {error.strerror}") from error
-    return found
-
-
 VERBS: Verbs = {
     "run": (Command("run", "run a program in a new container", RUN, IMAGE_ARGUMENTS, options_end=True), run_),
     "create": (Command("create", "make a container", CREATE, IMAGE_ARGUMENTS, options_end=True), create),
+    "podman run": (
+        Command("run", "run a program in a new container", (RUN[0], *PODMAN), IMAGE_ARGUMENTS, options_end=True),
+        run_,
+    ),
+    "podman create": (Command("create", "make a container", PODMAN, IMAGE_ARGUMENTS, options_end=True), create),
 }

@@ -1,6 +1,6 @@
-"""What Docker has and this cannot be or need not be: options without effect, and verbs that are refused, each with its reason.
+"""What is seldom met of Docker: other words for its verbs, options without effect, and verbs that are refused, each with its reason.
 
-Apart from what is served because it is looked at only when a command line has a word that is not there. Each option that Docker 28 has
+Apart from what is served, because it is looked at only when a command line has a word that is not there. Each option that Docker 28 has
 stands here or in `run` (tests/compat/test_tables.py compares with its list).
 """
 
@@ -10,6 +10,17 @@ from sampan.options.table import FLAG, LIST, VALUE, Option
 from sampan.options.unserved import REFUSED as NOT_POSSIBLE
 from sampan.options.unserved import SILENT, WARNED, Unserved
 
+_OF_CONTAINERS = (
+    "run", "create", "exec", "start", "stop", "restart", "kill", "pause", "unpause", "wait", "rm", "rename", "attach", "port", "logs", "top",
+    "stats", "cp", "diff", "commit", "export",
+)  # fmt: skip
+ALIASES: dict[str, str] = {
+    **{f"container {verb}": verb for verb in _OF_CONTAINERS},
+    **{f"image {verb}": verb for verb in ("pull", "push", "tag", "history", "save", "load", "import")},
+    "container ls": "ps", "container list": "ps", "container ps": "ps", "image ls": "images", "image list": "images", "image rm": "rmi",
+    "image remove": "rmi", "volume list": "volume ls", "volume remove": "volume rm", "network list": "network ls", "system info": "info",
+    "system events": "events", "context list": "context ls", "container remove": "rm",
+}  # fmt: skip
 _NO_BUILD = "sampan builds no images from a Dockerfile; buildah or podman build them, and `sampan load` takes them"
 _NO_DAEMON = "it needs Docker's daemon, and sampan works without one"
 _NO_NETWORKS = "containers are in the host's network, or in none"

@@ -1,0 +1,183 @@
+"""sampan as docker and podman, beside podman: starts, a workflow of cwltool, lists of 200 containers and images. usage: programs.py [ROUNDS] [PART...]
+
+PARTs: instructions run workflow lists. podman has the kernel's overlay and runc, as in life.py. BENCH_CWLTOOL names cwltool.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from tests.bench.life import podman, podman_image
+from tests.bench.measure import Work, fresh, have, rounds, table
+from tests.bench.medium import SAMPAN, WORK, prepared, sampan
+from tests.bench.start import environment
+
+COUNT = 200
+STEPS = 50
+TOOL = {
+    "cwlVersion": "v1.2",
+    "class": "CommandLineTool",
+    "baseCommand": ["sh", "-c", 'read n < "$0"; echo $((n + 1))'],
+    "inputs": {"number": {"type": "File", "inputBinding": {"position": 1}}},
+    "outputs": {"out": "stdout"},
+    "stdout": "n",
+}
+
+
+def shims(store: Path) -> Path:
+    """A directory with our docker and podman."""
+    place = WORK / "shims"
+    subprocess.run(sampan(store, "shims", str(place)), check=True, stdout=subprocess.DEVNULL)
+    return place
+
+
+def instructions(store: Path, reference: str) -> None:
+    """From the command to the exec of the launcher, which valgrind does not follow; above `sampan run`."""
+    if not have("valgrind"):
+        return
+    ways = {
+        "sampan run": ["run", reference, "true"],
+        "sampan run --rm --name": ["run", "--rm", "--name", "counted", reference, "true"],
+        "docker run --rm": ["docker", "run", "--rm", reference, "true"],
+        "podman run --rm": ["podman", "run", "--rm", reference, "true"],
+    }
+    found = {}
+    for name, words in ways.items():
+        subprocess.run(sampan(store, *words), check=True)
+        done = subprocess.run(
+            ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", *until_exec(), *words],
+            env={**os.environ, **environment(store)}, capture_output=True, text=True,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        found[name] = sum(map(int, re.findall(r"Collected : (\d+)", done.stderr)))
+    print("### Instructions until the launcher is executed, millions\n\n| | | above `sampan run` |\n|---|---|---|")
+    print(
+        "".join(
+            f"| {name} | {number / 1e6:.1f} | {(number - found['sampan run']) / 1e6:.1f} |\n" for name, number in found.items()
+        )
+    )
+
+
+def until_exec() -> list[str]:
+    """The installed command by its own interpreter, ended where it would become the launcher."""
+    command = shutil.which(SAMPAN) or SAMPAN
+    code = "import os, sys, runpy; os.execve = lambda *_: os._exit(0); sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name='__main__')"
+    return [str(Path(command).with_name("python")), "-c", code, command]
+
+
+def run(store: Path, reference: str, count: int) -> None:
+    """`run --rm true` of a prepared image; for podman in the host's network, the cheapest it has."""
+    place = shims(store)
+    works = [
+        Work("sampan run", sampan(store, "run", reference, "true")[3:], environment=environment(store)),
+        Work(
+            "docker run --rm (sampan)", [str(place / "docker"), "run", "--rm", reference, "true"], environment=environment(store)
+        ),
+        Work(
+            "podman run --rm (sampan)", [str(place / "podman"), "run", "--rm", reference, "true"], environment=environment(store)
+        ),
+    ]
+    image = podman_image()
+    if image:
+        works.append(Work("podman", podman("run", "--rm", "--network", "host", image, "true")))
+    print(table("`run --rm` of `true`", rounds(works, count), works[-1].name))
+
+
+def workflow(store: Path, reference: str, count: int) -> None:
+    """Steps one after the other, each in a container; the time of cwltool itself is that of the same steps without containers."""
+    cwltool = shutil.which(os.environ.get("BENCH_CWLTOOL", "cwltool"))
+    if cwltool is None:
+        print("left out, not installed: cwltool", file=sys.stderr)
+        return
+    place = fresh(WORK / "workflow")
+    image = podman_image()
+    known = {"ours": reference, **({"theirs": image} if image else {})}
+    (place / "n").write_text("0\n")
+    for name, container in known.items():
+        tool = {**TOOL, "hints": {"DockerRequirement": {"dockerImageId": container, "dockerPull": container}}}
+        (place / f"{name}-tool.cwl").write_text(json.dumps(tool))
+        steps = {
+            f"s{at:02d}": {"run": f"{name}-tool.cwl", "in": {"number": "number" if at == 0 else f"s{at - 1:02d}/out"}, "out": ["out"]}
+            for at in range(STEPS)
+        }  # fmt: skip
+        document = {
+            "cwlVersion": "v1.2",
+            "class": "Workflow",
+            "inputs": {"number": "File"},
+            "outputs": {"n": {"type": "File", "outputSource": f"s{STEPS - 1}/out"}},
+            "steps": steps,
+        }
+        (place / f"{name}.cwl").write_text(json.dumps(document))
+    wrapped = fresh(WORK / "real")
+    (wrapped / "podman").write_text("#!/bin/sh\nexec " + " ".join(podman()) + ' "$@"\n')
+    (wrapped / "podman").chmod(0o755)
+    ways = {
+        "without containers": (["--no-container"], "ours", str(wrapped)),
+        "docker (sampan)": ([], "ours", str(shims(store))),
+        **({"podman": (["--podman"], "theirs", str(wrapped))} if image else {}),
+    }
+    works = [
+        Work(
+            name, [cwltool, "--quiet", *options, "--outdir", str(WORK / "out"), f"{which}.cwl", "--number", "n"],
+            environment={**environment(store), "PATH": f"{path}:{os.environ['PATH']}"}, directory=str(place),
+        )
+        for name, (options, which, path) in ways.items()
+    ]  # fmt: skip
+    found = rounds(works, count)
+    print(table(f"cwltool, {STEPS} steps one after the other", found, works[-1].name, "s"))
+    base = min(one.wall for one in found["without containers"])
+    shares = {name: min(one.wall for one in figures) - base for name, figures in found.items() if name != "without containers"}
+    print(
+        "Above the same without containers, wall s: " + ", ".join(f"{name} {share:.2f}" for name, share in shares.items()) + "\n"
+    )
+
+
+def lists(store: Path, reference: str, count: int) -> None:
+    """`ps -a` and `images` with 200 of each."""
+    place = shims(store)
+    image = podman_image()
+    begin = time.perf_counter()
+    for at in range(COUNT):
+        subprocess.run(
+            sampan(store, "docker", "create", "--name", f"listed{at}", reference, "true"), check=True, stdout=subprocess.DEVNULL
+        )
+        subprocess.run(sampan(store, "tag", reference, f"listed:{at}"), check=True, stdout=subprocess.DEVNULL)
+    print(f"{COUNT} containers and names in {time.perf_counter() - begin:.0f} s", file=sys.stderr)
+    if image:
+        for at in range(COUNT):
+            words = ("create", "--network", "host", "--name", f"listed{at}", image, "true")
+            subprocess.run(podman(*words), check=True, stdout=subprocess.DEVNULL)
+            subprocess.run(podman("tag", image, f"listed:{at}"), check=True, stdout=subprocess.DEVNULL)
+    for words in (["ps", "-a"], ["images"]):
+        works = [Work(f"docker {' '.join(words)} (sampan)", [str(place / "docker"), *words], environment=environment(store))]
+        if image:
+            works.append(Work(f"podman {' '.join(words)}", podman(*words)))
+        print(table(f"`{' '.join(words)}` with {COUNT}", rounds(works, count), works[-1].name))
+    if image:
+        subprocess.run(podman("rm", "-f", "-t", "0", "--all"), check=False, capture_output=True)
+
+
+def main(count: int, parts: list[str]) -> None:
+    fresh(WORK / "runtime").chmod(0o700)
+    with prepared() as (store, reference, _):
+        if "instructions" in parts:
+            instructions(store, reference)
+        for name, part, turns in (("run", run, count), ("workflow", workflow, max(count // 4, 2)), ("lists", lists, count)):
+            if name in parts:
+                part(store, reference, turns)
+        subprocess.run(sampan(store, "rm", "-f", "--all"), check=False, capture_output=True)
+
+
+if __name__ == "__main__":
+    numbers = [int(word) for word in sys.argv[1:] if word.isdigit()]
+    chosen = [word for word in sys.argv[1:] if not word.isdigit()]
+    main(numbers[0] if numbers else 10, chosen or ["instructions", "run", "workflow", "lists"])
