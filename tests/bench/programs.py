@@ -118,7 +118,7 @@ def workflow(store: Path, reference: str, count: int) -> None:
         }
         (place / f"{name}.cwl").write_text(json.dumps(document))
     wrapped = fresh(WORK / "real")
-    (wrapped / "podman").write_text("#!/bin/sh\nexec " + " ".join(podman()) + ' "$@"\n')
+    (wrapped / "podman").write_text(f"#!/bin/sh\nexec {shutil.which('podman')} " + " ".join(podman()[1:]) + ' "$@"\n')
     (wrapped / "podman").chmod(0o755)
     ways = {
         "without containers": (["--no-container"], "ours", str(wrapped)),
