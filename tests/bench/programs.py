@@ -17,7 +17,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from tests.bench.life import podman, podman_image
-from tests.bench.measure import Work, fresh, have, rounds, table
+from tests.bench.measure import Work, fresh, have, median, once, rounds, table
 from tests.bench.medium import SAMPAN, WORK, prepared, sampan
 from tests.bench.start import environment
 
@@ -92,52 +92,68 @@ def run(store: Path, reference: str, count: int) -> None:
     print(table("`run --rm` of `true`", rounds(works, count), works[-1].name))
 
 
-def workflow(store: Path, reference: str, count: int) -> None:
-    """Steps one after the other, each in a container; the time of cwltool itself is that of the same steps without containers."""
+def timed(name: str, words: list[str], log: Path) -> Path:
+    """A directory with a program `name` that calls `words` and notes in `log` how long each call took."""
+    place = fresh(WORK / f"timed-{name}")
+    call = " ".join(words)
+    (place / name).write_text(f'#!/bin/bash\nb=$EPOCHREALTIME; {call} "$@"; s=$?; echo "$b $EPOCHREALTIME $1" >>{log}; exit $s\n')
+    (place / name).chmod(0o755)
+    return place
+
+
+def workflow(store: Path, reference: str, turns: int) -> None:
+    """Steps one after the other, each in a container: the time that cwltool waits for the program it calls.
+
+    cwltool itself sleeps a second a step while it watches a container, whatever the program.
+    """
     cwltool = shutil.which(os.environ.get("BENCH_CWLTOOL", "cwltool"))
-    if cwltool is None:
-        print("left out, not installed: cwltool", file=sys.stderr)
+    image = podman_image()
+    if cwltool is None or image is None:
+        print("left out: cwltool or podman is not there", file=sys.stderr)
         return
     place = fresh(WORK / "workflow")
-    image = podman_image()
-    known = {"ours": reference, **({"theirs": image} if image else {})}
     (place / "n").write_text("0\n")
-    for name, container in known.items():
-        tool = {**TOOL, "hints": {"DockerRequirement": {"dockerImageId": container, "dockerPull": container}}}
-        (place / f"{name}-tool.cwl").write_text(json.dumps(tool))
-        steps = {
-            f"s{at:02d}": {"run": f"{name}-tool.cwl", "in": {"number": "number" if at == 0 else f"s{at - 1:02d}/out"}, "out": ["out"]}
-            for at in range(STEPS)
-        }  # fmt: skip
-        document = {
-            "cwlVersion": "v1.2",
-            "class": "Workflow",
-            "inputs": {"number": "File"},
-            "outputs": {"n": {"type": "File", "outputSource": f"s{STEPS - 1}/out"}},
-            "steps": steps,
-        }
-        (place / f"{name}.cwl").write_text(json.dumps(document))
-    wrapped = fresh(WORK / "real")
-    (wrapped / "podman").write_text(f"#!/bin/sh\nexec {shutil.which('podman')} " + " ".join(podman()[1:]) + ' "$@"\n')
-    (wrapped / "podman").chmod(0o755)
-    ways = {
-        "without containers": (["--no-container"], "ours", str(wrapped)),
-        "docker (sampan)": ([], "ours", str(shims(store))),
-        **({"podman": (["--podman"], "theirs", str(wrapped))} if image else {}),
-    }
-    works = [
-        Work(
-            name, [cwltool, "--quiet", *options, "--outdir", str(WORK / "out"), f"{which}.cwl", "--number", "n"],
-            environment={**environment(store), "PATH": f"{path}:{os.environ['PATH']}"}, directory=str(place),
-        )
-        for name, (options, which, path) in ways.items()
-    ]  # fmt: skip
-    found = rounds(works, count)
-    print(table(f"cwltool, {STEPS} steps one after the other", found, works[-1].name, "s"))
-    base = min(one.wall for one in found["without containers"])
-    shares = {name: min(one.wall for one in figures) - base for name, figures in found.items() if name != "without containers"}
+    ours, theirs = str(shims(store) / "docker"), [str(shutil.which("podman")), *podman()[1:]]
+    ways = {"docker (sampan)": (reference, [], "docker", [ours]), "podman": (image, ["--podman"], "podman", theirs)}
     print(
-        "Above the same without containers, wall s: " + ", ".join(f"{name} {share:.2f}" for name, share in shares.items()) + "\n"
+        f"### cwltool, {STEPS} steps one after the other\n\n| | in all, wall s | in the program, wall s | calls | median ms of a `run` |\n|---|---|---|---|---|"
+    )
+    shares = {}
+    for name, (container, options, program, words) in ways.items():
+        tool = {**TOOL, "hints": {"DockerRequirement": {"dockerImageId": container, "dockerPull": container}}}
+        (place / "tool.cwl").write_text(json.dumps(tool))
+        steps = {
+            f"s{at:02d}": {"run": "tool.cwl", "in": {"number": "number" if at == 0 else f"s{at - 1:02d}/out"}, "out": ["out"]}
+            for at in range(STEPS)
+        }
+        document = {
+            "cwlVersion": "v1.2", "class": "Workflow", "inputs": {"number": "File"}, "steps": steps,
+            "outputs": {"n": {"type": "File", "outputSource": f"s{STEPS - 1}/out"}},
+        }  # fmt: skip
+        (place / "workflow.cwl").write_text(json.dumps(document))
+        log = place / f"{program}.log"
+        path = timed(program, words, log)
+        work = Work(
+            name, [cwltool, "--quiet", *options, "--outdir", str(place / "out"), "workflow.cwl", "--number", "n"], before=lambda log=log: log.write_text(""),
+            environment={**environment(store), "PATH": f"{path}:{os.environ['PATH']}"}, directory=str(place),
+        )  # fmt: skip
+        best = min((turn(work, log) for _ in range(turns)), key=lambda one: one[1])
+        assert (place / "out/n").read_text() == f"{STEPS}\n"
+        shares[name] = best[1]
+        print(f"| {name} | {best[0]:.1f} | {best[1]:.2f} | {best[2]} | {best[3] * 1000:.1f} |")
+    print(f"\nratio of what is spent in the programs: {shares['docker (sampan)'] / shares['podman']:.2f}\n")
+
+
+def turn(work: Work, log: Path) -> tuple[float, float, int, float]:
+    """Once: seconds in all, in the calls, how many there were, and the median of the runs."""
+    wall = once(work).wall
+    calls = [line.split() for line in log.read_text().splitlines()]
+    spent = [(float(end) - float(begin), words) for begin, end, *words in calls]
+    return (
+        wall,
+        sum(seconds for seconds, _ in spent),
+        len(spent),
+        median([seconds for seconds, words in spent if words == ["run"]]),
     )
 
 
@@ -171,7 +187,7 @@ def main(count: int, parts: list[str]) -> None:
     with prepared() as (store, reference, _):
         if "instructions" in parts:
             instructions(store, reference)
-        for name, part, turns in (("run", run, count), ("workflow", workflow, max(count // 4, 2)), ("lists", lists, count)):
+        for name, part, turns in (("run", run, count), ("workflow", workflow, max(count // 8, 1)), ("lists", lists, count)):
             if name in parts:
                 part(store, reference, turns)
         subprocess.run(sampan(store, "rm", "-f", "--all"), check=False, capture_output=True)
