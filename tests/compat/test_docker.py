@@ -386,7 +386,7 @@ def test_podman_names_containers_by_files_and_keeps_places_writable(podman, tmp_
         (["run", "--link", "db", IMAGE, "true"], 125, "--link is not possible"),
         (["run", "--pid", "container:x", IMAGE, "true"], 125, "--pid container:x is not possible"),
         (["run", "--mount", "type=odd,source=/,target=/x", IMAGE, "true"], 125, "type 'odd' is not possible"),
-        (["run", "-v", "name:rel", IMAGE, "true"], 125, "must be absolute"),
+        (["run", "-v", "name:rel", IMAGE, "true"], 125, "has to be absolute"),
         (["run", "--health-cmd", "x", "--no-healthcheck", IMAGE, "true"], 125, "contradict"),
         (["run", "--name", "-x", IMAGE, "true"], 125, "cannot be the name of a container"),
         (["build", "."], 1, "`docker build` is not possible"),
@@ -406,7 +406,9 @@ def test_podman_names_containers_by_files_and_keeps_places_writable(podman, tmp_
     ],
 )
 def test_what_cannot_be_is_refused_in_one_sentence(docker, words, status, said):
+    before = docker.good("ps", "-aq").text + docker.good("volume", "ls", "-q").text
     assert said in docker.bad(status, *words)
+    assert docker.good("ps", "-aq").text + docker.good("volume", "ls", "-q").text == before, "something half-made is left"
 
 
 def test_daemons_elsewhere_are_refused_by_name(docker, podman):

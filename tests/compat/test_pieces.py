@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shutil
+from datetime import datetime, timezone
 
 import pytest
 
 from sampan.compat import mount_points
 from sampan.compat.docker.events import changes
 from sampan.compat.docker.info import yaml
+from sampan.compat.docker.words import moment
 from sampan.compat.launch import weaker
 from sampan.container.request import Request
 from sampan.errors import UsageError
@@ -97,6 +99,20 @@ def test_events_between_two_states():
     assert changes("exited", "") == ["destroy"]
     assert changes("exited", "running") == ["start"]
     assert changes("created", "created") == []
+
+
+def test_moments_are_those_of_the_calendar():
+    for text in (
+        "1970-01-01T00:00:00Z",
+        "2000-02-29T23:59:59Z",
+        "2026-11-25T05:16:01.25Z",
+        "2100-03-01T00:00:00Z",
+        "1999-12-31T12:00:00+00:00",
+    ):
+        wanted = datetime.fromisoformat(text[:19]).replace(tzinfo=timezone.utc).timestamp() + (0.25 if "." in text else 0)
+        assert moment(text) == wanted
+    for text in ("", "yesterday", "2026-13-01T00:00:00Z", "2026-1x-01T00:00:00Z"):
+        assert moment(text) == 0
 
 
 def test_yaml_is_read_back_as_it_was():

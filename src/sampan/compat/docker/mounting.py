@@ -40,7 +40,9 @@ def with_volumes(request: Request, image: ContainerImage, session: Session, *, m
                 _make_source(source)
             volumes.append(text)
         else:
-            volumes.append(f"{_volume(source, rest.partition(':')[0], image, session)}:{rest}")
+            target = rest.partition(":")[0]
+            _check_target(target)
+            volumes.append(f"{_volume(source, target, image, session)}:{rest}")
     for text in request.mounts:
         named = _named_mount(text)
         if named is None:

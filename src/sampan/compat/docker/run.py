@@ -79,8 +79,8 @@ def run_(call: Call) -> int:
     record, config = kept(request, call, session, throw_away=remove)
     try:
         return _started(record, config, call, session)
-    except SampanError:
-        if remove:  # what never started leaves nothing
+    except SampanError as error:
+        if remove or isinstance(error, UsageError):  # what never started leaves nothing, nor what could not be meant
             from sampan.runtime.containers import remove as take_away
 
             take_away(record.id, session, force=True)
