@@ -15,6 +15,9 @@ peers() {
     [ -x "$BASE/venv-checks/bin/python" ] || { $PY -m venv "$BASE/venv-checks" && "$BASE/venv-checks/bin/pip" install -qq pytest hypothesis; }
 }
 stage "peers from PyPI" peers
+case " ${*:-programs} " in
+    *" programs "*) stage "cwltool" environment clients cwltool niwrap styxdocker styxpodman ;;
+esac
 pyz() { PYTHONDONTWRITEBYTECODE=1 "$BASE/venv-build/bin/python" "$ROOT/scripts/build_pyz.py" "$BASE/sampan.pyz" >&2; }
 stage "sampan.pyz" pyz
 LAYOUT=${BENCH_LAYOUT:-/var/tmp/sampan-images/medium}
@@ -32,8 +35,8 @@ mkdir -p "$BASE/images"; [ "$(id -u)" != 0 ] || chown "$SETUP_USER:" "$BASE/imag
 WORK="$BASE/bench-work"
 rm -rf "$WORK"; mkdir -p "$WORK"
 [ "$(id -u)" != 0 ] || chown -R "$SETUP_USER:" "$WORK" "$COPY"
-export SAMPAN_SETUP_ENV="BENCH_SAMPAN=$VENV/bin/sampan BENCH_PYZ=$BASE/sampan.pyz BENCH_SAMPAN_PLAIN=$BASE/venv-plain/bin/sampan BENCH_UDOCKER=$BASE/venv-udocker/bin/udocker BENCH_LAYOUT=$LAYOUT BENCH_LARGE=$LARGE BENCH_WORK=$WORK SAMPAN_TEST_IMAGES=$BASE/images"
-[ $# -gt 0 ] || set -- start pull load push store inside second life intercept executions publish
+export SAMPAN_SETUP_ENV="BENCH_SAMPAN=$VENV/bin/sampan BENCH_PYZ=$BASE/sampan.pyz BENCH_SAMPAN_PLAIN=$BASE/venv-plain/bin/sampan BENCH_UDOCKER=$BASE/venv-udocker/bin/udocker BENCH_CWLTOOL=$BASE/venv-clients/bin/cwltool BENCH_LAYOUT=$LAYOUT BENCH_LARGE=$LARGE BENCH_WORK=$WORK SAMPAN_TEST_IMAGES=$BASE/images"
+[ $# -gt 0 ] || set -- start pull load push store inside second life intercept executions publish programs
 for name; do
     stage "$name" as_user "$BASE/venv-checks/bin/python" "$COPY/tests/bench/$name.py" ${ROUNDS:-}
 done
