@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from sampan import batch
-from sampan.apps import bind, load, rootfs
+from sampan.apps import bind, load
 from sampan.errors import NameInUse, SampanError, UsageError, printable
 from sampan.executions import iterate, model, prepare, states
 from sampan.executions.directory import DirectoryExecutions
@@ -87,6 +87,8 @@ def plan(wanted: Wanted, session: Session) -> Execution:
         dict(wanted.digests),
     )
     if application.container is not None and application.container.kind == "rootfs":
+        from sampan.apps import rootfs  # few are of that kind, and it brings an HTTP client
+
         rootfs.ensure(application.container.url, session)
     found = run.image_for(_check(application, execution), session)
     return execution if wanted.image_digest else execution.with_image(found.reference, found.manifest)

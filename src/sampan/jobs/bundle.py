@@ -24,6 +24,7 @@ from sampan.jobs import directory as directories
 from sampan.jobs.phases import Failed
 from sampan.jobs.status import Status, now, word_of
 from sampan.jobs.transfer import Carrier
+from sampan.runtime.watched import Starter
 
 if TYPE_CHECKING:
     from sampan.container.record import ContainerImage
@@ -66,7 +67,7 @@ def pack(path: str, target: str, form: str, session: Session, pyz: str = "") -> 
     except OSError as error:
         raise directories.refused(f"cannot make the bundle {target}", error) from error
     try:
-        found = image.bring(path, job, session)
+        found = image.bring(path, job, Starter(session), session)
         if form == "native":
             native.pack(os.path.abspath(target), job, found, session, carrier, path)
         else:

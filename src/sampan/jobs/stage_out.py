@@ -69,14 +69,16 @@ def _take_one(directory: str, one: Found, destination: str, known: Measured, how
 
 def _send(one: Found, target: str, known: Measured, carrier: Carrier) -> None:
     """A file by one request, a directory file by file."""
+    from sampan.jobs import remote
+
     if known.kind == "file":
-        transfer.store(one.place, target, known, carrier)
+        remote.store(one.place, target, known, carrier)
         return
     for raw in files_below(one.place):
         carrier.check()
         name = os.fsdecode(raw)
         place = f"{one.place}/{name}"
-        transfer.store(place, f"{target.rstrip('/')}/{name}", measured(place), carrier)
+        remote.store(place, f"{target.rstrip('/')}/{name}", measured(place), carrier)
 
 
 def _put(one: Found, target: str, known: Measured, how: tuple[Carrier, bool]) -> None:
