@@ -37,6 +37,7 @@ _WORDS = {
 }
 _PAUSES = {"local": (0.1, 0.5), "slurm": (1.0, 10.0)}
 """Seconds between two looks, the first and the longest, by back-end."""
+_UNKNOWN = (1.0, 10.0)
 _SHARE = 8
 """Looking takes at most one part of so many of the time: with thousands of jobs on this machine it is theirs."""
 _STAGING = (phases.STAGE_IN, phases.IMAGE, phases.STAGE_OUT)
@@ -107,7 +108,7 @@ class Follower:
 
     def watch(self) -> Iterator[tuple[tuple[Job, ...], tuple[Job, ...]]]:
         """All jobs, and those that changed since the last time, whenever some did; ends when all have ended."""
-        pause, longest = _PAUSES.get(self.execution.settings.back_end, (1.0, 10.0))
+        pause, longest = _PAUSES.get(self.execution.settings.back_end, _UNKNOWN)
         before: dict[int, Entry] = {}
         while True:
             begin = time.monotonic()
@@ -119,8 +120,18 @@ class Follower:
                 yield jobs, changed
             if all(job.state in states.ENDED for job in jobs):
                 return
-            time.sleep(max(pause, took * _SHARE))
+            self._sleep(jobs, max(pause, took * _SHARE))
             pause = min(pause * 1.3, longest)
+
+    def _sleep(self, jobs: Sequence[Job], seconds: float) -> None:
+        """A pause, but not beyond the end of the job that is likely to be the last one: a thousand jobs are looked at seldom."""
+        last = next(job for job in reversed(jobs) if job.state not in states.ENDED)
+        step = _PAUSES.get(self.execution.settings.back_end, _UNKNOWN)[0]
+        until = time.monotonic() + seconds
+        while (rest := until - time.monotonic()) > 0:
+            time.sleep(min(step, rest))
+            if rest > step and directory.status_of(self._place(last)) is not None:
+                return
 
     def cancel(self, jobs: Sequence[Job]) -> int:
         """Ask for the end of those that have not ended; how many. Those that no back-end has are cancelled at once."""
