@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 
-from sampan.cli import GROUPS, LEVELS, find
+from sampan.cli import GROUPS, LEVELS, PROGRAMS, find
 from sampan.errors import EXIT_FAILURE, SampanError, UsageError
 
 TYPE_CHECKING = False
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def main(words: list[str] | None = None) -> int:
     """Run one command; the exit status."""
-    words = sys.argv[1:] if words is None else words
+    words = _called() if words is None else words
     level = 1
     while words and words[0] in LEVELS:
         level = LEVELS[words[0]]
@@ -48,6 +48,12 @@ def main(words: list[str] | None = None) -> int:
         return _say_unexpected(error)
 
 
+def _called() -> list[str]:
+    """The words of this process; with its own name in front where that is a compatible program's (a link to sampan named docker)."""
+    name = sys.argv[0].rpartition("/")[2]
+    return [name, *sys.argv[1:]] if name in PROGRAMS else sys.argv[1:]
+
+
 def _command(words: list[str], level: int) -> int:
     if not words or words[0] in ("-h", "--help", "help"):
         return _help(words[1:])
@@ -56,10 +62,11 @@ def _command(words: list[str], level: int) -> int:
 
         sys.stdout.write(f"sampan {__version__}\n")
         return 0
+    from sampan.cli.context import Context
+
     found = find(words[0])
     if found is None:
-        raise _unknown(words[0])
-    from sampan.cli.context import Context
+        return _compatible(words, Context(level, words[0]))
     from sampan.options.parse import HelpRequested, parse
 
     module = __import__(found[0], fromlist=["COMMAND"])
@@ -79,6 +86,19 @@ def _command(words: list[str], level: int) -> int:
     context = Context(level)
     try:
         return int(run(parsed, context))
+    finally:
+        context.progress.stop()
+
+
+def _compatible(words: list[str], context: Context) -> int:
+    """A command line of docker, podman and the like."""
+    if words[0] not in PROGRAMS:
+        raise _unknown(words[0])
+    from sampan.compat.program import serve
+
+    program = __import__(PROGRAMS[words[0]][0], fromlist=["PROGRAM"]).PROGRAM
+    try:
+        return serve(program, words[1:], context)
     finally:
         context.progress.stop()
 
@@ -110,6 +130,8 @@ def _help_of_noun(noun: str, summary: str, verbs: dict[str, tuple[Command, Main]
 
 def _help(words: list[str]) -> int:
     found = find(words[0]) if words else None
+    if words and words[0] in PROGRAMS:
+        return _command([words[0], "--help"], 1)
     if words and found is None and words[0] not in ("-h", "--help"):
         raise _unknown(words[0])
     if found is not None:
@@ -118,14 +140,16 @@ def _help(words: list[str]) -> int:
     from sampan.terminal.help import overview
     from sampan.terminal.output import result
 
-    result(overview([(title, [(name, entry[1]) for name, entry in commands.items()]) for title, commands in GROUPS.items()]))
+    groups = [(title, [(name, entry[1]) for name, entry in commands.items()]) for title, commands in GROUPS.items()]
+    result(overview([*groups, ("programs that others call", [(name, entry[1]) for name, entry in PROGRAMS.items()])]))
     return 0
 
 
 def _unknown(word: str) -> UsageError:
+    from sampan.cli import PROGRAMS
     from sampan.options.parse import nearest
 
-    names = [name for commands in GROUPS.values() for name in commands]
+    names = [*(name for commands in GROUPS.values() for name in commands), *PROGRAMS]
     what = "option" if word.startswith("-") else "command"
     near = nearest(word, [*names, *LEVELS, "--help", "--version"])
     return UsageError(f"there is no {what} {word!r}", f"did you mean `sampan {near}`?" if near else "see `sampan --help`")

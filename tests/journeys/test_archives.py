@@ -279,11 +279,11 @@ def test_inspect_in_all_forms(stocked, layout):
     assert manifest == layout.read(layout.tags["1"])
     config = stocked.good("inspect", "--config", NAME).out
     assert json.loads(config)["config"]["Cmd"] == ["cat", "/etc/motd"]
-    assert stocked.good("inspect", "--format", "{{json .Config.Cmd}}", NAME).text == '["cat", "/etc/motd"]\n'
+    assert stocked.good("inspect", "--format", "{{json .Config.Cmd}}", NAME).text == '["cat","/etc/motd"]\n'
     assert stocked.good("inspect", "-f", ".Config.Cmd", NAME).text == '["cat", "/etc/motd"]\n'
     assert json.loads(stocked.good("inspect", "--format", "json", NAME).text)["reference"] == NAME
     refused(stocked("inspect", "--raw", "--config", NAME), "contradict")
-    refused(stocked("inspect", "--format", "{{range .x}}", NAME), "neither", "hint: ")
+    refused(stocked("inspect", "--format", "{{range .x}}", NAME), "column 1", "hint: ")
     refused(stocked("inspect", "--format", ".nothing", NAME), "no field", "hint: ")
 
 

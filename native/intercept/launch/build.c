@@ -235,6 +235,8 @@ static int owners_for(const struct launch *launch)
         fail(STATUS_FAILED, "cannot use the table of owners", launch->owners ? " " : "", launch->owners ? launch->owners : "", ": ",
              error_words(launch->owners_fd), NULL);
     making->owners_size = OWNERS_SIZE;
+    if (launch->image_owners_fd >= 0)
+        show_image_owners(launch);
     return launch->owners_fd;
 }
 

@@ -132,6 +132,8 @@ void launch_open(struct launch *launch, char **envp)
         touch(launch);
     if (launch->options & OPTION_SHOWN_IDS)
         launch->owners_fd = (int)owners_open(launch->owners, launch->nested);
+    /* A cache: without it the image's own files are shown as root's. */
+    launch->image_owners_fd = launch->image_owners ? (int)open_host(launch->image_owners, launch->nested, &read_only) : -1;
     open_foreign(launch);
     open_caller_directory(launch);
 }

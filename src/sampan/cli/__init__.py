@@ -73,8 +73,15 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "self-check": ("sampan.cli.self_check", "try on this node what a job's start does"),
         "completion": ("sampan.cli.completion", "print the completion script of a shell"),
         "config": ("sampan.cli.config", "show the settings and where they come from"),
+        "shims": ("sampan.cli.shims", "write files named docker, podman, ... that call sampan"),
         "store": ("sampan.cli.store", "look after the store: du, gc, prune, fsck, pins, move, init, adopt"),
     },
+}
+
+# Other programs' command lines (`compat`): program -> (module, what it does)
+PROGRAMS: dict[str, tuple[str, str]] = {
+    "docker": ("sampan.compat.docker", "what `docker` would do, as far as it needs no daemon"),
+    "podman": ("sampan.compat.podman", "what `podman` would do"),
 }
 
 # Words before the command -> how much is said

@@ -41,11 +41,12 @@ class LaterProgress(Progress):
 class Context:
     """Settings are read when they are first needed, so that `--help` works with a broken configuration."""
 
-    def __init__(self, level: int = 1) -> None:
+    def __init__(self, level: int = 1, program: str = "sampan", settings: Settings | None = None) -> None:
         self.level = level
-        self.notice = StderrNotice(level)
+        self.program = program
+        self.notice = StderrNotice(level, program)
         self.progress = LaterProgress(level)
-        self._settings: Settings | None = None
+        self._settings = settings
 
     @property
     def settings(self) -> Settings:
@@ -53,6 +54,10 @@ class Context:
         if self._settings is None:
             self._settings = settings.load(os.environ)
         return self._settings
+
+    def but(self, level: int | None = None, settings: Settings | None = None) -> Context:
+        """The same with another level or other settings, for options of compatible programs."""
+        return Context(self.level if level is None else level, self.program, settings or self._settings)
 
     def session(self, parsed: Parsed | None = None) -> Session:
         """What the flows are handed; options of the command line that are settings too win."""

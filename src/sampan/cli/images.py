@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from sampan.options.table import FLAG, LIST, VALUE, Argument, Command, Option
 from sampan.runtime.listing import listed, shared_layers
 from sampan.terminal import output
+from sampan.terminal.gotemplate.rows import rendered
 
 if TYPE_CHECKING:
     from sampan.cli.context import Context
@@ -20,15 +21,23 @@ COMMAND = Command(
         Option("-f --filter", LIST, "only those: reference=PATTERN, dangling=BOOL, label=NAME[=VALUE], before=IMAGE, since=IMAGE", "FILTER"),
         Option("--digests", FLAG, "with the digest of the index or manifest"),
         Option("--tree", FLAG, "by the layers that they share"),
-        Option("--format", VALUE, "`table` or `json`", "FORMAT", ("table", "json"), "table"),
+        Option("--format", VALUE, "`table`, `json`, or a template as '{{.ID}} {{.Name}}'", "FORMAT", default="table"),
         Option("-q --ids", FLAG, "ids alone"),
         Option("--no-trunc", FLAG, "ids in full"),
     ),
     (Argument("NAME", "?", "only the images of this name"),),
+    description=(
+        "Fields of a template: .ID .Name .Repository .Tag .Digest .Platform .Size .CreatedAt .CreatedSince .PulledSince .Reference; the language is "
+        "that of Go's templates, and `table` in front makes columns."
+    ),
     examples=(
         ("sampan images --filter 'reference=quay.io/*/*'", "what came from one registry"),
         ("sampan rmi $(sampan images -q --filter dangling=true)", "remove what has no name"),
     ),
+)  # fmt: skip
+
+_FIELDS = (
+    "ID", "Name", "Repository", "Tag", "Digest", "Platform", "Size", "CreatedAt", "CreatedSince", "PulledSince", "Reference",
 )  # fmt: skip
 
 
@@ -36,7 +45,8 @@ def main(parsed: Parsed, context: Context) -> int:
     """The table or JSON on standard output."""
     session = context.session()
     found = listed(session, parsed.text("name"), parsed.texts("filter"))
-    as_json = parsed.text("format") == "json"
+    form = parsed.text("format") or "table"
+    as_json = form == "json"
     if parsed.flag("tree"):
         roots = shared_layers(session, found)
         if as_json:
@@ -53,10 +63,23 @@ def main(parsed: Parsed, context: Context) -> int:
         ids = dict.fromkeys(entry.config if full else output.short(entry.config) for entry in found)
         output.result("".join(f"{id}\n" for id in ids))
         return 0
+    if form != "table":
+        titles = {name: name.upper() for name in _FIELDS}
+        output.result(rendered(form, titles, [_fields(entry, in_full=full) for entry in found], output.cells))
+        return 0
     digests = parsed.flag("digests")
     header = ("NAME", "TAG", *(("DIGEST",) if digests else ()), "ID", "PULLED", "SIZE")
     output.result(output.columns(header, [_row(entry, full, digests) for entry in found]))
     return 0
+
+
+def _fields(entry: Listed, *, in_full: bool) -> dict[str, object]:
+    id = entry.config if in_full else output.short(entry.config)
+    values = (
+        id, entry.name or "<none>", entry.name or "<none>", entry.tag or "<none>", entry.digest, entry.platform, output.size(entry.unpacked),
+        entry.created, output.age(entry.created), output.age(entry.pulled), entry.reference or id,
+    )  # fmt: skip
+    return dict(zip(_FIELDS, values))
 
 
 def _row(entry: Listed, full: bool, digests: bool) -> tuple[str, ...]:

@@ -21,7 +21,9 @@ COMMAND = Command(
         Option("--type", VALUE, "look only among these", "image|container", ("image", "container")),
         Option("--raw", FLAG, "the manifest of an image, byte for byte"),
         Option("--config", FLAG, "the configuration of an image, byte for byte"),
-        Option("-f --format", VALUE, "`json` for a line each, or one field such as .Config.Env", "FORMAT"),
+        Option(
+            "-f --format", VALUE, "`json` for a line each, one field such as .Config.Env, or a template as '{{.Id}}'", "FORMAT"
+        ),
     ),
     (Argument("NAME", "+", "references or ids of images, names or ids of containers"),),
     description="Fields are those that the JSON shows, or Docker's: .Id, .RepoTags, .RepoDigests, .Config, .RootFS, .Architecture, ...",
@@ -52,18 +54,16 @@ def main(parsed: Parsed, context: Context) -> int:
 def _line(document: dict[str, object], form: str, session: Session) -> str:
     import json
 
-    value: object = document
-    if form != "json":
-        value = field({**docker_form(document, session), **document}, _path(form))
+    if form == "json":
+        return json.dumps(document, ensure_ascii=False)
+    both = {**docker_form(document, session), **document}
+    if "{{" in form:
+        from sampan.terminal.gotemplate.evaluate import Template
+
+        return Template(form).render(both)
+    if not form.startswith("."):
+        raise UsageError(
+            f"--format {form!r} is neither `json` nor a field nor a template", "write .Config.Env or '{{.Config.Env}}'"
+        )
+    value = field(both, form)
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def _path(form: str) -> str:
-    """The field in `.Config.Env`, `{{.Config.Env}}` or `{{json .Config.Env}}`. Raises `UsageError` for other templates."""
-    inner = form.strip()
-    if inner.startswith("{{") and inner.endswith("}}"):
-        inner = inner[2:-2].strip()
-        inner = inner[4:].strip() if inner.startswith("json ") else inner
-    if not inner.startswith(".") or any(letter in inner for letter in " {}|()\"'"):
-        raise UsageError(f"--format {form!r} is neither `json` nor one field", "write a field such as .Config.Env or .digest")
-    return inner

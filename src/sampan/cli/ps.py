@@ -9,11 +9,9 @@ from sampan.oci.reference import Reference
 from sampan.options.table import FLAG, LIST, VALUE, Command, Option
 from sampan.runtime import ps
 from sampan.terminal import output
-from sampan.terminal.template import rendered
+from sampan.terminal.gotemplate.rows import rendered
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from sampan.cli.context import Context
     from sampan.options.table import Parsed
     from sampan.runtime.ps import Entry
@@ -32,7 +30,8 @@ COMMAND = Command(
     ),
     description=(
         "A status is `created`, `running`, `paused`, `exited` with the exit status where it was seen, or `damaged`. Fields of a template: "
-        '.ID .Names .Image .Command .CreatedAt .RunningFor .State .Status .Labels .Label "NAME"; `table` in front makes columns.'
+        '.ID .Names .Image .Command .CreatedAt .RunningFor .State .Status .Labels .Label "NAME"; the language is that of Go\'s templates, and '
+        "`table` in front makes columns."
     ),
     examples=(
         ("sampan ps -a", "all containers"),
@@ -64,7 +63,8 @@ def _text(found: list[Entry], parsed: Parsed) -> str:
         return output.json_text([entry.document() for entry in found])
     if form != "table":
         rows = [_fields(entry, id) for entry, id in zip(found, ids)]
-        return rendered(form, tuple(_fields(ps.Entry("", "", ""), "")), rows)
+        titles = {**{name: name.upper() for name in _fields(ps.Entry("", "", ""), "")}, "Label": str.upper}
+        return rendered(form, titles, rows, output.cells)
     cells = [
         (id, _image(entry.image), _command(entry, in_full=in_full), output.age(entry.created), entry.status, entry.name or "-")
         for id, entry in zip(ids, found)
@@ -72,7 +72,7 @@ def _text(found: list[Entry], parsed: Parsed) -> str:
     return output.columns(("CONTAINER", "IMAGE", "COMMAND", "CREATED", "STATUS", "NAME"), cells)
 
 
-def _fields(entry: Entry, id: str) -> dict[str, str | Callable[[str], str]]:
+def _fields(entry: Entry, id: str) -> dict[str, object]:
     """As Docker calls them."""
     return {
         "ID": id, "Names": entry.name, "Image": _image(entry.image), "Command": " ".join(entry.command), "CreatedAt": entry.created,

@@ -46,7 +46,7 @@ def main(parsed: Parsed, context: Context) -> int:
         record = run.anonymous(request, session, when)
     else:
         record = run.create(request, session, name or run.made_up_name(), when, throw_away=remove and not request.scratch)
-    _write_id(parsed.text("cidfile"), record.id)
+    run.write_id(parsed.text("cidfile"), record.id)
     if detach and not parsed.flag("dry_run"):
         return in_background(record, session, context, remove=remove)
     return launch(record, session, context, dry=parsed.flag("dry_run"), remove=bool(record.directory) and (remove or scratch))
@@ -61,16 +61,6 @@ def in_background(record: Record, session: Session, context: Context, *, remove:
     if status == 0:
         result(f"{record.id}\n")
     return status
-
-
-def _write_id(path: str | None, id: str) -> None:
-    if path is None:
-        return
-    try:
-        with open(path, "x", encoding="ascii") as stream:
-            stream.write(id)
-    except OSError as error:
-        raise UsageError(f"cannot write the container's id to {path}: {error.strerror}", "--cidfile names a new file") from error
 
 
 def launch(record: Record, session: Session, context: Context, *, dry: bool = False, remove: bool = False) -> int:

@@ -25,11 +25,14 @@ STOP_SECONDS = 10.0
 
 
 class Way:
-    """How a container is started this time: in the foreground or detached, kept afterwards or not."""
+    """How a container is started this time: in the foreground or detached, kept afterwards or not, watched in any case or not."""
 
-    __slots__ = ("detach", "records", "remove", "socket")
+    __slots__ = ("detach", "records", "remove", "socket", "watch")
 
-    def __init__(self, *, detach: bool = False, remove: bool = False, socket: str = "", records: str = "") -> None:
+    def __init__(
+        self, *, detach: bool = False, remove: bool = False, socket: str = "", records: str = "", watch: bool = False
+    ) -> None:
+        self.watch = watch  # somebody stays, so that a payload that a signal ends gives 128 + n
         self.detach = detach
         self.remove = remove
         self.socket = socket  # where clients attach, a short path on this node; empty: nowhere
@@ -90,7 +93,7 @@ def stay_of(record: Record, config: ImageConfig, way: Way, *, bounded: bool) -> 
     signal = signal_number(request.stop_signal) if request.stop_signal else _signal_of(config)
     health = _health(record, config)
     limit = limits.parse_seconds(request.timeout, "--timeout") if request.timeout is not None else 0.0
-    if not (way.detach or way.remove or way.records or limit or health or bounded or view.own_pid(request)):
+    if not (way.detach or way.remove or way.records or way.watch or limit or health or bounded or view.own_pid(request)):
         return None
     flags = ["detach", "logs"] if way.detach else []
     if way.detach and request.tty:

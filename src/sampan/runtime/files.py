@@ -1,4 +1,7 @@
-"""The files of a kept container for the flows that read them: who owns what is new, and the task for a worker."""
+"""The files of a kept container for the flows that read them: who owns what is new, and the task for a worker.
+
+On the start-up path of payloads that are root.
+"""
 
 from __future__ import annotations
 

@@ -40,6 +40,8 @@ class Entry:
     pid: int | None = None
     exit: int | None = None
     health: str = ""
+    finished: str = ""
+    record: Record | None = None
 
     def document(self) -> dict[str, object]:
         """For JSON."""
@@ -51,8 +53,8 @@ class Entry:
         return self.state in ("running", "paused")
 
 
-def listed(session: Session, *, everything: bool = False, filters: Sequence[str] = ()) -> list[Entry]:
-    """Containers, newest first: those that run, anonymous ones among them; with `everything` all that are kept.
+def listed(session: Session, *, everything: bool = False, filters: Sequence[str] = (), anonymous: bool = True) -> list[Entry]:
+    """Containers, newest first: those that run, anonymous ones among them unless they are not wanted; with `everything` all that are kept.
 
     `filters` are texts KEY=VALUE: `id`, `name`, `label`, `status`, `exited`, `health`, `ancestor` (an image), `before` and `since` (a
     container). Several values of one key widen, but for labels, which all must be there; several keys narrow. One for `status` or
@@ -61,7 +63,7 @@ def listed(session: Session, *, everything: bool = False, filters: Sequence[str]
     containers.sweep(session)
     kept = [_entry(id, session) for id in shelf.ids(session.store)]
     known = {entry.id[:12] for entry in kept}
-    found = sorted([*kept, *_anonymous(known)], key=lambda entry: entry.created, reverse=True)
+    found = sorted([*kept, *(_anonymous(known) if anonymous else ())], key=lambda entry: entry.created, reverse=True)
     wanted = _filters(filters, found, session)
     if not everything and not any(text.startswith(("status=", "exited=")) for text in filters):
         found = [entry for entry in found if entry.runs]
@@ -95,6 +97,7 @@ def _entry(id: str, session: Session) -> Entry:
         id, found.word.partition(" ")[0], found.words, image=record.image.reference, image_id=record.image.config,
         command=record.request.command, created=record.created, name=record.name, labels=labels_of(record),
         pid=process.pid if process is not None and not process.is_elsewhere() else None, exit=found.status, health=found.health,
+        finished=str((found.exit or {}).get("finished") or ""), record=record,
     )  # fmt: skip
 
 

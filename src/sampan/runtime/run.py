@@ -81,8 +81,14 @@ def _several_ids() -> IdMaps:
     return ids.several((account.uid, account.gid), *subids.ranges(account))
 
 
-def create(request: Request, session: Session, name: str = "", when: str = "missing", *, throw_away: bool = False) -> Record:
-    """A container that is kept, or with `throw_away` one that only has a name while it runs. Raises `NameInUse`, and what a pull raises."""
+def create(
+    request: Request, session: Session, name: str = "", when: str = "missing", *, throw_away: bool = False,
+    image: ContainerImage | None = None,
+) -> Record:  # fmt: skip
+    """A container that is kept, or with `throw_away` one that only has a name while it runs.
+
+    `image` is that of the request, if it is known already. Raises `NameInUse`, and what a pull raises.
+    """
     from sampan.runtime import containers
 
     if name:
@@ -93,7 +99,8 @@ def create(request: Request, session: Session, name: str = "", when: str = "miss
     request = with_mounts_of_others(request, session)
     ids = _several_ids() if request.subids else None
     throw_away = throw_away and ids is None
-    image = _staged(request, session, when) if throw_away else image_for(request, session, when)
+    if image is None:
+        image = _staged(request, session, when) if throw_away else image_for(request, session, when)
     check_is_stored(image)
     made = Record(new_id(), image, request, ids, name=name, created=now())
     return containers.create(made, session, throw_away=throw_away)
@@ -115,6 +122,17 @@ def named(name: str, session: Session) -> Record:
             f"sampan pull {record.image.reference}",
         )
     return record
+
+
+def write_id(path: str | None, id: str) -> None:
+    """What `--cidfile` asks for. Raises `UsageError` if the file is there."""
+    if path is None:
+        return
+    try:
+        with open(path, "x", encoding="ascii") as stream:
+            stream.write(id)
+    except OSError as error:
+        raise UsageError(f"cannot write the container's id to {path}: {error.strerror}", "--cidfile names a new file") from error
 
 
 def _staged(request: Request, session: Session, when: str) -> ContainerImage:

@@ -31,7 +31,7 @@ DIRECTORIES = (
     "pins",
     "tmp",
 )
-_FILES = ("format", "shared")
+_FILES = ("format", "shared", "shims", "volumes")
 _FOR_EVERYONE = ("", "names", "blobs", "blobs/blobs", "blobs/blobs/sha256", "trees")
 _OCI_LAYOUT = b'{"imageLayoutVersion": "1.0.0"}\n'
 _HINT_HOME = "set SAMPAN_HOME to a directory that you can write"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sampan.options.unserved import Unserved
 from sampan.terminal.manual import themes
 
 if TYPE_CHECKING:
@@ -12,9 +13,9 @@ if TYPE_CHECKING:
 WIDTH = 100
 
 
-def usage(command: Command) -> str:
+def usage(command: Command, program: str = "sampan") -> str:
     """The line that shows how the command is written."""
-    words = ["sampan", command.words]
+    words = [program, command.words]
     if command.options:
         words.append("[OPTION...]")
     return " ".join(words + [_shape(argument) for argument in command.arguments])
@@ -24,9 +25,9 @@ def _shape(argument: Argument) -> str:
     return {"1": "{}", "?": "[{}]", "*": "[{}...]", "+": "{}..."}[argument.count].format(argument.metavar)
 
 
-def render(command: Command) -> str:
+def render(command: Command, program: str = "sampan") -> str:
     """The whole help of one command."""
-    lines = [f"usage: {usage(command)}", "", command.summary[0].upper() + command.summary[1:] + "."]
+    lines = [f"usage: {usage(command, program)}", "", command.summary[0].upper() + command.summary[1:] + "."]
     if command.description:
         lines += ["", *_wrapped(command.description, 0)]
     if command.arguments:
@@ -47,6 +48,8 @@ def spelled(option: Option) -> str:
 
 def explained(option: Option) -> str:
     """The help line, with a note where an option may be repeated."""
+    if isinstance(option, Unserved):
+        return option.explained
     return option.help + (" (may be repeated)" if option.kind == "list" else "")
 
 
@@ -70,6 +73,13 @@ def verbs(noun: str, summary: str, rows: list[tuple[str, str]]) -> str:
     """`sampan NOUN --help`: the verbs of a noun."""
     lines = [f"usage: sampan {noun} VERB ...", "", f"{summary[0].upper()}{summary[1:]}.", "", "verbs:", *_table(rows)]
     return "\n".join([*lines, "", f"`sampan {noun} VERB --help` shows the options of a verb."]) + "\n"
+
+
+def program(name: str, verbs: list[tuple[str, str]], options: list[tuple[str, str]]) -> str:
+    """`docker --help`: the verbs of a compatible program."""
+    lines = [f"usage: {name} [OPTION...] COMMAND ...", "", f"The command line of {name}, served by sampan: no daemon, no root."]
+    lines += ["", "options:", *_table(options), "", "commands:", *_table(verbs)]
+    return "\n".join([*lines, "", f"`{name} COMMAND --help` shows the options of a command."]) + "\n"
 
 
 def overview(groups: list[tuple[str, list[tuple[str, str]]]]) -> str:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sampan.options.unserved import Unserved
+
 if TYPE_CHECKING:
     from sampan.options.table import Command, Option
 
@@ -45,6 +47,7 @@ THEMES_OF = {
     ),
 }
 OTHER = "other"
+UNSERVED = "known from the original, without effect here"
 MANY = 14
 # Commands that become, or end with the status of, a program.
 BECOME = ("run", "start", "exec")
@@ -54,14 +57,16 @@ PARTLY = ("job submit", "job wait", "job retry", "job fetch")
 
 def themes(command: Command) -> list[tuple[str, tuple[Option, ...]]]:
     """The options under titles; all under "options" where there are few."""
-    if len(command.options) < MANY:
-        return [("options", command.options)] if command.options else []
     left = {option.name: option for option in command.options}
+    unserved = tuple(left.pop(option.name) for option in command.options if isinstance(option, Unserved))
+    without = [(UNSERVED, unserved)] if unserved else []
+    if len(left) < MANY:
+        return [*([("options", tuple(left.values()))] if left else []), *without]
     found = [
         (title, tuple(left.pop(name) for name in names.split() if name in left))
         for title, names in THEMES_OF.get(command.words, THEMES)
     ]
-    return [(title, options) for title, options in (*found, (OTHER, tuple(left.values()))) if options]
+    return [(title, options) for title, options in (*found, (OTHER, tuple(left.values())), *without) if options]
 
 
 def exit_statuses(command: Command) -> list[tuple[str, str]]:

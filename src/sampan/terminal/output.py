@@ -12,7 +12,7 @@ from sampan.events import Notice
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from typing import TextIO
 
     from sampan.errors import SampanError
@@ -21,20 +21,21 @@ if TYPE_CHECKING:
 class StderrNotice(Notice):
     """Notices on standard error; `level` 0 is `--quiet`, 1 the default, 2 `--debug`."""
 
-    def __init__(self, level: int = 1) -> None:
+    def __init__(self, level: int = 1, program: str = "sampan") -> None:
         self.level = level
+        self.program = program
 
     def warn(self, sentence: str, hint: str | None = None) -> None:
         """A line that begins with `sampan: warning`."""
         if self.level > 0:
-            talk(f"{_coloured('33', 'sampan: warning:')} {sentence}")
+            talk(f"{_coloured('33', f'{self.program}: warning:')} {sentence}")
             if hint:
                 talk(f"hint: {hint}")
 
     def say(self, sentence: str) -> None:
         """One line."""
         if self.level > 0:
-            talk(f"sampan: {sentence}")
+            talk(f"{self.program}: {sentence}")
 
     def debug(self, sentence: str) -> None:
         """One line, with --debug only."""
@@ -53,9 +54,9 @@ def talk(line: str) -> None:
         pass
 
 
-def say_error(error: SampanError) -> None:
+def say_error(error: SampanError, program: str = "sampan") -> None:
     """The sentence and the hint of an error."""
-    talk(f"{_coloured('31', 'sampan:')} {error.sentence}")
+    talk(f"{_coloured('31', f'{program}:')} {error.sentence}")
     if error.hint:
         talk(f"hint: {error.hint}")
 
@@ -102,6 +103,13 @@ def columns(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
         text = "  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip()
         out.append(text if limit is None or len(text) <= limit else text[: limit - 1] + "…")
     return "\n".join(out) + "\n"
+
+
+def cells(lines: Sequence[Sequence[str]]) -> str:
+    """`columns` of lines that may have different numbers of cells; the first is the header."""
+    most = max(map(len, lines))
+    header, *rows = (tuple(line) + ("",) * (most - len(line)) for line in lines)
+    return columns(header, rows)
 
 
 def _width() -> int | None:
