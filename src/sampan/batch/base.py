@@ -28,13 +28,14 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Submission:
     """How jobs are submitted: `name` for people, `after` (id -> directory) what has to be done before, `at_once` how many may run
-    (0: as many as fit), `options` further words for the batch system.
+    (0: as many as fit), `options` further words for the batch system, `marks` what the submitter calls each of the jobs (or nothing).
     """
 
     name: str = ""
     after: Mapping[str, str] = field(default_factory=dict)
     at_once: int = 0
     options: tuple[str, ...] = ()
+    marks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -204,7 +204,8 @@ def _hand_over(executions: Executions, execution: Execution, session: Session) -
         places.append(_made(executions, execution, application, job))
         task.advance(1)
     task.done()
-    handles = submit(places, execution, session)
+    marks = tuple(mark(execution.id, job.number, job.last.attempt) for job in waiting)
+    handles = submit(places, marks, execution, session)
     queued = zip(waiting, handles)
     executions.record(execution.id, [Entry(job.number, job.last.attempt, states.QUEUED, handle=handle) for job, handle in queued])
     return len(places)
@@ -221,10 +222,15 @@ def _made(executions: Executions, execution: Execution, application: Application
     return place
 
 
-def submit(places: Sequence[str], execution: Execution, session: Session) -> list[str]:
+def mark(id: str, job: int, attempt: int) -> str:
+    """What an attempt of a job is called away from here."""
+    return f"{id}/{job}/{attempt}"
+
+
+def submit(places: Sequence[str], marks: tuple[str, ...], execution: Execution, session: Session) -> list[str]:
     """Hand job directories to the back-end of an execution; its ids for them."""
     settings = execution.settings
-    submission = batch.Submission(name=execution.name, at_once=settings.at_once, options=settings.words)
+    submission = batch.Submission(name=execution.name, at_once=settings.at_once, options=settings.words, marks=marks)
     return batch.open_backend(settings.back_end, session).submit(places, submission)
 
 

@@ -21,10 +21,12 @@ if TYPE_CHECKING:
 OWN = "outputs"
 
 
-def take(directory: str, found: list[Found], carrier: Carrier, *, checksums: bool, partial: bool = False) -> tuple[Staged, ...]:
+def take(
+    directory: str, found: list[Found], carrier: Carrier, *, checksums: bool, partial: bool = False, keep: bool = False
+) -> tuple[Staged, ...]:
     """Take everything in `found` to its destination. Raises `Failed`, and what `carrier.check` raises.
 
-    `partial`: the job has failed, so what there is goes into its own `outputs/`, as far as that can be.
+    `partial`: the job has failed, so what there is goes into its own `outputs/`, as far as that can be. `keep`: copy it.
     """
     overlapping = _overlapping(found)
     staged = []
@@ -32,7 +34,7 @@ def take(directory: str, found: list[Found], carrier: Carrier, *, checksums: boo
         try:
             known = _measured(one, carrier, checksums=checksums)
             destination = "" if partial else one.output.destination
-            uri = _take_one(directory, one, destination, known, (carrier, one.place in overlapping))
+            uri = _take_one(directory, one, destination, known, (carrier, keep or one.place in overlapping))
         except Failed:
             if partial:
                 continue
