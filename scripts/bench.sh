@@ -9,6 +9,7 @@ stage "user" make_user
 stage "sampan" product
 peers() {
     [ -x "$BASE/venv-udocker/bin/udocker" ] || { $PY -m venv "$BASE/venv-udocker" && "$BASE/venv-udocker/bin/pip" install -qq udocker; }
+    [ -x "$BASE/venv-bosh/bin/bosh" ] || { $PY -m venv "$BASE/venv-bosh" && "$BASE/venv-bosh/bin/pip" install -qq boutiques==0.5.33; }
     [ -x "$BASE/venv-plain/bin/sampan" ] || $PY -m venv "$BASE/venv-plain"
     "$BASE/venv-plain/bin/pip" install -qq --force-reinstall --no-deps "$BASE"/wheel/sampan-*.whl
     "$BASE/venv-plain/bin/pip" install -qq "$BASE"/wheel/sampan-*.whl
@@ -41,8 +42,8 @@ mkdir -p "$BASE/images"; [ "$(id -u)" != 0 ] || chown "$SETUP_USER:" "$BASE/imag
 WORK="$BASE/bench-work"
 rm -rf "$WORK"; mkdir -p "$WORK"
 [ "$(id -u)" != 0 ] || chown -R "$SETUP_USER:" "$WORK" "$COPY"
-export SAMPAN_SETUP_ENV="BENCH_SAMPAN=$VENV/bin/sampan BENCH_PYZ=$BASE/sampan.pyz BENCH_SAMPAN_PLAIN=$BASE/venv-plain/bin/sampan BENCH_UDOCKER=$BASE/venv-udocker/bin/udocker BENCH_LAYOUT=$LAYOUT BENCH_LARGE=$LARGE BENCH_WORK=$WORK SAMPAN_TEST_IMAGES=$BASE/images $SLURM"
-[ $# -gt 0 ] || set -- start pull load push store inside second life intercept executions slurm publish
+export SAMPAN_SETUP_ENV="BENCH_SAMPAN=$VENV/bin/sampan BENCH_PYZ=$BASE/sampan.pyz BENCH_SAMPAN_PLAIN=$BASE/venv-plain/bin/sampan BENCH_UDOCKER=$BASE/venv-udocker/bin/udocker BENCH_BOSH=$BASE/venv-bosh/bin/python BENCH_LAYOUT=$LAYOUT BENCH_LARGE=$LARGE BENCH_WORK=$WORK SAMPAN_TEST_IMAGES=$BASE/images $SLURM"
+[ $# -gt 0 ] || set -- start pull load push store inside second life intercept apps executions slurm publish
 for name; do
     stage "$name" as_user "$BASE/venv-checks/bin/python" "$COPY/tests/bench/$name.py" ${ROUNDS:-}
 done
