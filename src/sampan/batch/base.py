@@ -95,12 +95,20 @@ def read_all(jobs: Sequence[str], bounds: Bounds, name: str) -> list[Job]:
 
 
 def _check(limits: Limits, bounds: Bounds, name: str) -> None:
-    for what, wanted, there in (
-        ("processors", limits.cpus, bounds.cpus),
-        ("bytes of memory", limits.memory, bounds.memory),
-        ("seconds", limits.time, bounds.time),
+    for what, wanted, there, one in (
+        ("processors", limits.cpus, bounds.cpus, 1),
+        ("GB of memory", limits.memory, bounds.memory, 1_000_000_000),
+        ("seconds", limits.time, bounds.time, 1),
     ):
         if there and wanted > there:
-            raise UsageError(f"a job asks for {wanted:g} {what}, and the back-end {name} has {there:g} for one", "ask for less")
+            raise UsageError(
+                f"a job asks for {_number(wanted / one)} {what}, and the back-end {name} has {_number(there / one)} for one",
+                "ask for less",
+            )
     if limits.gpus > bounds.gpus >= 0:
         raise UsageError(f"a job asks for {limits.gpus} GPUs, and the back-end {name} has {bounds.gpus} for one", "ask for less")
+
+
+def _number(value: float) -> str:
+    """Whole where it is, else with two digits."""
+    return f"{value:.0f}" if value == int(value) else f"{value:.2f}"

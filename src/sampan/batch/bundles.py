@@ -35,7 +35,9 @@ class Bundles(Backend):
         try:
             os.makedirs(directory, exist_ok=True)
         except OSError as error:
-            raise directories.refused(f"cannot make the directory of bundles {directory}", error) from error
+            raise UsageError(
+                f"cannot make the directory of bundles {directory}: {error.strerror}", "name another one with --output"
+            ) from error
         marks = submission.marks or tuple(os.urandom(6).hex() for _ in paths)
         task = self.session.progress.begin("packing", len(paths), "jobs")
         names = []

@@ -10,7 +10,7 @@ import time
 from typing import TYPE_CHECKING
 
 from sampan import batch
-from sampan.errors import SampanError
+from sampan.errors import NoSpace, SampanError, StoreError
 from sampan.executions import states
 from sampan.executions.model import Entry, Job
 from sampan.jobs import directory, phases
@@ -53,13 +53,19 @@ class Follower:
         self._back_end: batch.Backend | None = None
 
     def look(self) -> tuple[Job, ...]:
-        """All jobs as they are now. Raises `StoreError`; a back-end that does not answer leaves its jobs unknown."""
+        """All jobs as they are now. Raises `StoreError`; a back-end that does not answer leaves its jobs unknown.
+
+        Where the ledger cannot be written, what ended is found in the directories again the next time.
+        """
         jobs = self._executions.jobs(self.execution.id)
         found = self._observed([job for job in jobs if job.state not in states.ENDED])
         found.update(self._late([job for job in jobs if job.last.lost]))
         ended = [entry for entry in found.values() if entry.state in states.ENDED]
         if ended:
-            self._executions.record(self.execution.id, ended)
+            try:
+                self._executions.record(self.execution.id, ended)
+            except (NoSpace, StoreError) as error:
+                self._session.notice.debug(error.sentence)
         return tuple(_with(job, found.get(job.number)) for job in jobs)
 
     def _late(self, lost: Sequence[Job]) -> dict[int, Entry]:
@@ -136,19 +142,20 @@ class Follower:
     def cancel(self, jobs: Sequence[Job]) -> int:
         """Ask for the end of those that have not ended; how many. Those that no back-end has are cancelled at once."""
         going = [job for job in jobs if job.state not in states.ENDED]
-        handed: dict[str, str] = {}
-        never: list[Entry] = []
-        for job in going:
-            handle = self._handle(job)
-            if not handle:
-                never.append(Entry(job.number, job.last.attempt, states.CANCELLED, cause="cancelled before it was handed over"))
-            else:
-                handed[handle] = self._place(job)
+        self.end(going)
+        never = [job for job in going if not self._handle(job)]
+        cause = "cancelled before it was handed over"
         if never:
-            self._executions.record(self.execution.id, never)
-        if handed:
-            self.back_end.cancel(handed)
+            entries = (Entry(job.number, job.last.attempt, states.CANCELLED, cause=cause) for job in never)
+            self._executions.record(self.execution.id, entries)
         return len(going)
+
+    def end(self, jobs: Sequence[Job]) -> tuple[int, ...]:
+        """Ask for the end of what a back-end has of these jobs and has not ended; their numbers. Nothing is written into the ledger."""
+        handed = {handle: job for job in jobs if job.state not in states.ENDED and (handle := self._handle(job))}
+        if handed:
+            self.back_end.cancel({handle: self._place(job) for handle, job in handed.items()})
+        return tuple(job.number for job in handed.values())
 
 
 def _with(job: Job, entry: Entry | None) -> Job:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from sampan import batch
 from sampan.apps import bind, load
-from sampan.errors import NameInUse, SampanError, UsageError, printable
+from sampan.errors import NameInUse, ProgramMissing, SampanError, UsageError, printable
 from sampan.executions import iterate, model, prepare, states
 from sampan.executions.directory import DirectoryExecutions
 from sampan.executions.iterate import Axis
@@ -166,7 +166,8 @@ def _job(execution: Execution, number: int) -> str:
 def start(executions: Executions, execution: Execution, application: Application, session: Session) -> Execution:
     """Write the execution down and hand its jobs over; it has another id if its own was taken meanwhile.
 
-    Raises `StoreError`, `NoSpace`, and what the back-end raises: with `UsageError`, for jobs that it could never run, nothing stays.
+    Raises `StoreError`, `NoSpace`, and what the back-end raises: with `UsageError`, for jobs that it could never run, and with
+    `ProgramMissing`, where there is no such batch system, nothing stays.
     """
     while True:
         try:
@@ -176,8 +177,13 @@ def start(executions: Executions, execution: Execution, application: Application
             execution = replace(execution, id=new_id())
     try:
         hand_over(executions, execution, session)
-    except UsageError:
+    except (UsageError, ProgramMissing):
         executions.remove(execution.id)
+        raise
+    except SampanError as error:
+        error.hint = error.hint or (
+            f"once that is mended, `sampan job wait {execution.id}` goes on from here; `sampan job clean -f {execution.id}` gives it up"
+        )
         raise
     return execution
 
