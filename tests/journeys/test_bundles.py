@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from sampan.jobs import phases
+from sampan.events import SILENT_NOTICE
+from sampan.jobs import phases, s3
+from sampan.jobs.credentials import S3Key
+from sampan.registry import files
+from sampan.registry.transport import Transport
 
 
 def pyz() -> str:
@@ -110,3 +116,43 @@ def test_a_node_that_gets_the_image_itself(lab, tmp_path):
     assert (status["state"], status["exit"]) == ("finished", 0)
     lab.good("job", "fetch", "last", "results")
     assert (lab.place / "results/out.txt").read_text() == "7\n"
+
+
+def test_inputs_at_an_object_store_with_the_key_of_the_shell(lab, tmp_path, object_store):
+    """The key goes along where it is needed, is never in a log, and is gone when the program runs."""
+    lab.texts(2)
+    key = S3Key(object_store.access, object_store.secret, endpoint=object_store.url)
+    transport = Transport(SILENT_NOTICE, {})
+    for url, source in (
+        (s3.url_of("there", "", key).rstrip("/"), "/dev/null"),
+        (s3.url_of("there", "t1.txt", key), str(lab.place / "t1.txt")),
+    ):
+        files.store(
+            transport,
+            url,
+            lambda extra, url=url, source=source: s3.signed("PUT", url, key, digest_of(source), extra),
+            source,
+            "it",
+        )
+    transport.close()
+    descriptor = lab.descriptor()
+    shell = {"AWS_ACCESS_KEY_ID": key.access, "AWS_SECRET_ACCESS_KEY": key.secret, "AWS_ENDPOINT_URL": key.endpoint}
+    lab = replace(lab, sampan=replace(lab.sampan, variables={**lab.sampan.variables, **shell}))
+    words = [descriptor, "--text", "s3://there/t1.txt", "--word", "cat"]
+    assert lab.good("job", "submit", "--wait", *words).text.endswith(": finished\n")
+    lab.good("job", "fetch", "last", "here")
+    assert (lab.place / "here/t1.txt.count").read_text() == "2\n"
+    (line,) = lab.good("job", "bundle", "-o", "bundles", "--form", "native", *words).lines
+    node = tmp_path / "node"
+    node.mkdir()
+    assert away(line, node) == 0
+    assert lab.good("job", "take", str(node / os.path.basename(line))).text.endswith(": finished\n")
+    holders = subprocess.run(["grep", "-rlF", key.secret, str(tmp_path)], capture_output=True, text=True).stdout
+    assert holders == ""
+    wrong = {**shell, "AWS_SECRET_ACCESS_KEY": "wrong"}
+    done = lab("job", "submit", "--wait", *words, **wrong)
+    assert (done.status, "failed in phase stage-in" in done.err) == (1, True), done.err
+
+
+def digest_of(path: str) -> str:
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()

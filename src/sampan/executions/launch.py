@@ -23,7 +23,7 @@ from sampan.executions import iterate, model, prepare, states
 from sampan.executions.directory import DirectoryExecutions
 from sampan.executions.iterate import Axis
 from sampan.executions.model import Entry, Execution, Settings
-from sampan.jobs import directory, uris
+from sampan.jobs import credentials, directory, uris
 from sampan.runtime import run
 
 if TYPE_CHECKING:
@@ -208,6 +208,7 @@ def _hand_over(executions: Executions, execution: Execution, session: Session) -
     task = session.progress.begin("making jobs", len(waiting), "jobs")
     for job in waiting:
         places.append(_made(executions, execution, application, job))
+        _let_in(places[-1])
         task.advance(1)
     task.done()
     marks = tuple(mark(execution.id, job.number, job.last.attempt) for job in waiting)
@@ -226,6 +227,13 @@ def _made(executions: Executions, execution: Execution, application: Application
         prepared = prepare_job(application, execution, job.number)
         directory.create(place, prepared.job, prepared.files)
     return place
+
+
+def _let_in(place: str) -> None:
+    """Give a job with inputs at an object store the key of this shell. Raises `UsageError` for a time of expiry that is none."""
+    key = credentials.of_environment(os.environ)
+    if key != credentials.NONE and any(uris.scheme_of(one.uri) == "s3" for one in directory.read(place).inputs):
+        credentials.save(place, key)
 
 
 def mark(id: str, job: int, attempt: int) -> str:
