@@ -39,7 +39,8 @@ PART = st.text(st.characters(codec="utf-8", exclude_characters="/\0"), min_size=
 PATHS = (
     st.lists(PART, min_size=1, max_size=3)
     .map("/".join)
-    .filter(lambda path: posixpath.basename(posixpath.normpath(path)) not in ("..", ".") and not uris.scheme_of(path))
+    .filter(lambda path: posixpath.basename(path) not in ("..", ".") and not uris.scheme_of(path))
+    .filter(lambda path: posixpath.basename(posixpath.normpath(path)) not in ("..", "."))
 )
 
 

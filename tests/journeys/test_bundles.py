@@ -156,3 +156,25 @@ def test_inputs_at_an_object_store_with_the_key_of_the_shell(lab, tmp_path, obje
 
 def digest_of(path: str) -> str:
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+
+def test_an_image_of_a_repository_is_used_where_it_lies(lab, tmp_path):
+    """A descriptor may name it as `sampan run` does; a bundle with Python takes none along."""
+    mounts = tmp_path / "cvmfs"
+    (mounts / "images.example.org").mkdir(parents=True)
+    # A store of its own: the runner of another one's jobs may be there yet, with the settings of who started it.
+    own = replace(lab.sampan, home=tmp_path / "store", variables={**lab.sampan.variables, "SAMPAN_CVMFS_MOUNTS": str(mounts)})
+    own.good("pull", own.image)
+    (tree,) = (own.home / "trees").glob("*/rootfs")
+    (mounts / "images.example.org/tools").symlink_to(tree)
+    lab = replace(lab, sampan=own)
+    image = {"type": "docker", "image": "cvmfs://images.example.org/tools"}
+    words = [lab.program("echo [N] >[OUT]", container_image=image), "--n", "7"]
+    lab.good("app", "launch", *words)
+    assert (lab.place / "out.txt").read_text() == "7\n"
+    assert lab.good("job", "submit", "--wait", *words).text.endswith(": finished\n")
+    lab.good("job", "fetch", "--crate", "last", "crate")
+    assert (lab.place / "crate/out.txt").read_text() == "7\n"
+    assert "nothing differs" in lab.good("rerun", "crate").err
+    (line,) = lab.good("job", "bundle", "-o", "bundles", "--pyz", pyz(), *words).lines
+    assert sorted(os.listdir(f"{line}/job")) == ["job.json"]
