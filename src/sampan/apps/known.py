@@ -54,8 +54,9 @@ class Memory:
 
 def _sha256(data: bytes) -> str:
     """The digest, without `hashlib`, whose import costs more than the hash."""
-    try:
-        from _sha256 import sha256  # type: ignore[import-not-found,unused-ignore]
-    except ImportError:
-        from hashlib import sha256
-    return str(sha256(data).hexdigest())
+    for name in ("_sha2", "_sha256", "hashlib"):  # since Python 3.12, before it, and where an interpreter was built without
+        try:
+            return str(__import__(name).sha256(data).hexdigest())
+        except ImportError:
+            continue
+    raise AssertionError("there is always hashlib")
