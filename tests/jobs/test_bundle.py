@@ -142,7 +142,7 @@ def came_back(lab, tmp_path, path: str, changes: dict) -> Path:
     bundle.pack(path, str(place), Form("pyz", str(archive)), lab.session)
     (place / "job/outputs").mkdir()
     (place / "job/outputs/out").write_text("result")
-    status = Status("done", 0, exit=0, claimed="2026-01-01T00:00:00.000Z", **changes)
+    status = Status(**{"state": "done", "code": 0, "exit": 0, "claimed": "2026-01-01T00:00:00.000Z", **changes})
     (place / "job/status.json").write_text(json.dumps(status.document()))
     return place
 
@@ -185,3 +185,19 @@ def test_a_damaged_bundle_is_refused_and_may_come_back_once_more(lab, tmp_path):
         bundle.mark_of(str(tmp_path))
     (place / "job/status.json").write_text(whole)
     assert bundle.fetch(str(place), path, lab.session).state == "done"
+
+
+def test_what_was_wrong_on_the_node_is_taken_in_as_it_was(lab, tmp_path):
+    """A full disk there is no full disk here; and what a status says is made fit for a terminal."""
+    path = lab.make("true", outputs=(Output("out", "out"),))
+    said = {"state": "failed", "code": phases.OUTPUT_NO_SPACE, "phase": "stage-out", "cause": "no room \x1b[2J", "node": "n\n1"}
+    place = came_back(lab, tmp_path, path, said)
+    found = bundle.fetch(str(place), path, lab.session)
+    assert (found.state, found.code, found.cause, found.node) == ("failed", phases.OUTPUT_NO_SPACE, "no room \\x1b[2J", "n\\n1")
+
+
+def test_a_code_that_there_is_not(lab, tmp_path):
+    path = lab.make("true")
+    place = came_back(lab, tmp_path, path, {"code": 1234})
+    with pytest.raises(UsageError, match="is damaged"):
+        bundle.fetch(str(place), path, lab.session)

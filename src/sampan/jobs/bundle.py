@@ -30,6 +30,8 @@ from sampan.jobs.transfer import Carrier
 from sampan.runtime.watched import Starter
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from sampan.container.record import ContainerImage
     from sampan.jobs.spec import Input, Job, Output
     from sampan.jobs.status import Staged
@@ -79,7 +81,6 @@ def pack(path: str, target: str, form: Form, session: Session, mark: str = "") -
     Raises `UsageError`, `HostError`, `NoSpace`, and what a pull raises; then nothing is left.
     """
     job = directories.read(path)
-    carrier = Carrier(credentials.look(path), job.tries, session.notice, lambda: None)
     try:
         os.mkdir(target, 0o700)
     except FileExistsError:
@@ -87,6 +88,7 @@ def pack(path: str, target: str, form: Form, session: Session, mark: str = "") -
     except OSError as error:
         raise directories.refused(f"cannot make the bundle {target}", error) from error
     try:
+        carrier = Carrier(credentials.look(path), job.tries, session.notice, lambda: None)
         found = image.bring(path, job, Starter(session), session)
         if form.name == "native":
             native.pack(os.path.abspath(target), job, found, session, carrier, path)
@@ -187,39 +189,48 @@ def fetch(bundle: str, path: str, session: Session) -> Status:
     told = _native_status(there, job) if is_native else directories.status_of(there)
     if told is None:
         raise UsageError(f"the bundle {printable(bundle)} has not run, or not to its end", "run its run.sh first")
-    if told.state == "lost":
-        raise UsageError(f"the bundle {printable(bundle)} is damaged: {told.cause}", "bring it back once more")
+    if told.state == "lost" or told.code not in phases.CODES:
+        raise UsageError(f"the bundle {printable(bundle)} is damaged: {told.cause or told.code}", "bring it back once more")
+    what = f"cannot take the bundle {printable(bundle)} in"
     _claim(path, job, told)
     try:
-        _take_in(job, path, (there, told), session, is_native=is_native)
+        found = _take_in(job, path, (there, _readable(told, job)), session, is_native=is_native)
+        if found is None:
+            raise HostError(f"{what}: its status cannot be written to {path}", "make room, then take it again")
+    except Failed as failure:
+        os.unlink(f"{path}/claim")
+        kind = NoSpace if failure.code == phases.OUTPUT_NO_SPACE else HostError
+        raise kind(f"{what}: {failure.cause}", f"{failure.hint}, then take it again" if failure.hint else None) from failure
+    except OSError as error:
+        os.unlink(f"{path}/claim")
+        raise directories.refused(what, error) from error
     except BaseException:
         os.unlink(f"{path}/claim")
         raise
-    credentials.take(path)  # nobody needs them any more
-    found = directories.status_of(path)
-    if found is None:
-        raise AssertionError("it was written and read a moment ago")
     return found
 
 
-def _take_in(job: Job, path: str, back: tuple[str, Status], session: Session, *, is_native: bool) -> None:
-    """Logs, results, and the status last. Raises `HostError`, `NoSpace`."""
+def _readable(told: Status, job: Job) -> Status:
+    """What a foreign status says, fit for a terminal; of inputs only what it says about the job's own."""
+    texts: dict[str, Any] = {name: printable(value) for name, value in vars(told).items() if isinstance(value, str)}
+    known = {one.name for one in job.inputs}
+    inputs = tuple(one for one in told.inputs if one.name in known)
+    image = {printable(name): printable(value) for name, value in told.image.items()}
+    return replace(told, **{**texts, "image": image, "inputs": inputs, "kept": ""})
+
+
+def _take_in(job: Job, path: str, back: tuple[str, Status], session: Session, *, is_native: bool) -> Status | None:
+    """Logs, results, and the status last; `None` if that could not be written. Raises `Failed` and OSError for what is wrong here."""
     there = back[0]
-    what = f"cannot take the bundle {printable(os.path.dirname(there))} in"
-    try:
-        for name in LOGS:
-            if os.path.isfile(f"{there}/{name}") and not os.path.islink(f"{there}/{name}"):
-                shutil.copyfile(f"{there}/{name}", f"{path}/{name}")
-    except OSError as error:
-        raise directories.refused(what, error) from error
+    for name in LOGS:
+        if os.path.isfile(f"{there}/{name}") and not os.path.islink(f"{there}/{name}"):
+            shutil.copyfile(f"{there}/{name}", f"{path}/{name}")
     carrier = Carrier(credentials.look(path), job.tries, session.notice, lambda: None)
-    found = _taken(job, path, back, carrier, is_native=is_native)
-    if found.code in _OF_THIS_SIDE:
-        kind = NoSpace if found.code == phases.OUTPUT_NO_SPACE else HostError
-        raise kind(f"{what}: {found.cause}", f"{found.hint}, then take it again" if found.hint else "take it again then")
-    work.publish(path, replace(found, finished=now()))
-    if directories.status_of(path) is None:
-        raise HostError(f"{what}: its status cannot be written to {path}", "make room, then take it again")
+    work.publish(path, replace(_taken(job, path, back, carrier, is_native=is_native), finished=now()))
+    found = directories.status_of(path)
+    if found is not None and os.path.exists(f"{path}/{credentials.FILE}"):
+        os.unlink(f"{path}/{credentials.FILE}")  # nobody needs them any more
+    return found
 
 
 _OF_THIS_SIDE = (phases.OUTPUT_NO_SPACE, phases.OUTPUT_NOT_STORED, phases.OUTPUT_DENIED, phases.OUTPUT_THERE)
@@ -238,7 +249,10 @@ def _claim(path: str, job: Job, told: Status) -> None:
 
 
 def _taken(job: Job, path: str, back: tuple[str, Status], carrier: Carrier, *, is_native: bool) -> Status:
-    """The status, with outputs where the job wants them. What lies in a bundle is judged as what a payload has left."""
+    """The status, with outputs where the job wants them. What lies in a bundle is judged as what a payload has left.
+
+    Raises `Failed` for what is wrong here and not with the job.
+    """
     there, told = back
     try:
         if told.state != "done" and not is_native:
@@ -249,6 +263,8 @@ def _taken(job: Job, path: str, back: tuple[str, Status], carrier: Carrier, *, i
         how = {"checksums": job.checksums, "partial": told.state != "done", "keep": True}
         return replace(told, outputs=(*stage_out.take(path, found, carrier, **how), *_sent(job, told)))
     except Failed as failure:
+        if failure.code in _OF_THIS_SIDE:
+            raise
         return replace(
             told, state=word_of(failure.code), code=failure.code, phase=failure.phase, cause=failure.cause, hint=failure.hint or "",
             kept=there,
