@@ -19,6 +19,7 @@ pytest_plugins = [
     "tests.peers.rocrate",
     "tests.journeys.registries",
     "tests.product",
+    "tests.peers.clients",
     "tests.images.arena",
     "tests.journeys.launches",
 ]

@@ -210,4 +210,6 @@ class LayerError(IntegrityError):
 def printable(name: bytes | str) -> str:
     """A file name or a foreign word for a sentence: control characters and bytes that are no UTF-8 are escaped."""
     text = name.decode("utf-8", "backslashreplace") if isinstance(name, bytes) else name
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

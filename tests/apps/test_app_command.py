@@ -71,6 +71,15 @@ def test_the_inputs_cannot_be_changed_and_nothing_else_is_there(shared_sampan, p
     assert done.lines[-1].endswith(str(place))
 
 
+def test_a_file_that_was_valid_is_checked_again_once_it_changes(shared_sampan, place):
+    words = ["app", "simulate", "known.json", "--TEXT", "a", "--FILE", "x"]
+    good = grep_descriptor(None)
+    for made in (good, {**good, "inputs": []}, good, {**good, "shell": "sh"}):
+        (place / "known.json").write_text(json.dumps(made))
+        for _ in range(2):
+            assert shared_sampan(*words, cwd=place).status == (0 if made == good else 125), made
+
+
 def test_exit_codes_and_missing_outputs(shared_sampan, place):
     image = {"type": "docker", "image": shared_sampan.image}
     codes = [{"code": 7, "description": "the seventh reason"}]

@@ -6,9 +6,7 @@ The descriptors are those that bosh brings as examples and for its own tests, an
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -19,10 +17,8 @@ from sampan.apps.load import load
 from sampan.apps.render import command_line
 from sampan.errors import SampanError
 from tests.apps.made import DESCRIPTORS
-from tests.product import cached
 
 ORACLE = Path(__file__).with_name("bosh_oracle.py")
-REQUIREMENT = "boutiques==0.5.33"
 # Where we differ, and why (docs/reference/applications.md).
 DIFFERENT = {
     "bids_good.json": "a key that several inputs share",
@@ -32,21 +28,6 @@ DIFFERENT = {
     "basic.json": "bosh fails: it has no groups",
 }
 STRICTER = {"bids-app.json": "its image is the placeholder of a template"}
-
-
-@pytest.fixture(scope="session")
-def bosh():
-    """The interpreter of an environment that has bosh: SAMPAN_BOSH, else one made once per machine."""
-    if os.environ.get("SAMPAN_BOSH"):
-        return os.environ["SAMPAN_BOSH"]
-
-    def make(path: Path) -> None:
-        subprocess.run([sys.executable, "-m", "venv", str(path)], check=True)
-        done = subprocess.run([str(path / "bin/pip"), "install", "-q", REQUIREMENT], capture_output=True, text=True)
-        if done.returncode:
-            pytest.skip(f"{REQUIREMENT} cannot be installed: {done.stderr[-300:]}")
-
-    return str(cached("bosh", REQUIREMENT.encode(), make) / "bin/python")
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from sampan.apps.bind import bind, from_texts
+from sampan.apps.launch import prepare
+from sampan.apps.render import input_files
 from sampan.errors import BadValues
 from tests.apps.made import application, line, one
 
@@ -112,3 +114,26 @@ def test_an_invocation_survives_its_document_and_moves():
     bound = bind(made, {"F": "/a/x", "L": ["/a/y", "z"], "S": "/a/x"})
     assert bind(made, bound.document()).values == bound.values
     assert bound.moved({"/a/x": "in/x", "z": "in/z"}).values == {"F": "in/x", "L": ("/a/y", "in/z"), "S": "/a/x"}
+
+
+def test_a_file_in_two_places_is_absolute_only_where_that_is_wanted(tmp_path):
+    (tmp_path / "x").write_text("")
+    made = application(
+        "rec [A] [B] [C]",
+        [one("A", "File"), one("B", "File", uses_absolute_path=True), one("C", "File", list=True, uses_absolute_path=True)],
+        container_image={"type": "docker", "image": "debian:12", "working-directory": "/in"},
+    )
+    bound = bind(made, {"A": "x", "B": "x", "C": ["./x", "x"]})
+    assert prepare(bound, str(tmp_path)).command_line == "rec x /in/x /in/x /in/x"
+    assert prepare(bound, str(tmp_path), container=False).command_line == f"rec x {tmp_path}/x {tmp_path}/x {tmp_path}/x"
+
+
+def test_a_file_that_one_of_its_uses_changes_can_be_changed(tmp_path):
+    """Niwrap's `mutable`, on the second input that names the file."""
+    made = application(
+        "rec [A] [B]",
+        [one("A", "File"), one("B", "File", mutable=True)],
+        container_image={"type": "docker", "image": "debian:12"},
+    )
+    (file,) = input_files(bind(made, {"A": "/x", "B": "/x"}))
+    assert (file.id, file.mutable, file.neighbours) == ("A", True, False)

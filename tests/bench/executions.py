@@ -23,6 +23,8 @@ from tests.bench.medium import WORK, prepared, sampan
 from tests.bench.start import environment
 
 JOBS, MANY = 1000, 10_000
+LINGER = 2.0
+"""Seconds after which a runner with nothing to do has ended."""
 
 
 def descriptor(reference: str, command: str) -> str:
@@ -42,28 +44,54 @@ def descriptor(reference: str, command: str) -> str:
 
 
 def small_jobs(store: Path, reference: str, count: int) -> None:
-    """`echo N`, a thousand times, two at a time."""
-    file = WORK / "launch-echo"
+    """`echo N`, a thousand times, two at a time; beside the barest launch file one that makes the container that a job has."""
+    file, like = WORK / "launch-echo", WORK / "launch-like-a-job"
     subprocess.run(sampan(store, "wrap", "--force", "-o", str(file), "--read-only", reference, "echo"), check=True)
+    job = ["--init", "--isolate", "--ipc", "host", "--uts", "host"]  # a watcher, processes of its own, the bare view
+    subprocess.run(sampan(store, "wrap", "--force", "-o", str(like), *job, reference, "/bin/sh", "-c", "echo $0"), check=True)
     words = ["job", "submit", "--at-once", "2", "--over", f"n=1..{JOBS}", descriptor(reference, "echo [N]")]
     works = [
         Work("xargs with a launch file", ["sh", "-c", f"seq {JOBS} | xargs -P 2 -n 1 {file} >{WORK}/out"]),
+        Work("xargs with the same container", ["sh", "-c", f"seq {JOBS} | xargs -P 2 -n 1 {like} >{WORK}/out"]),
         Work("sampan job submit --wait", sampan(store, "-q", *words[:2], "--wait", *words[2:]), environment=environment(store)),
     ]
     found = rounds(works, count)
     found["of that, until all are submitted"] = [once(Work("", sampan(store, "-q", *words), environment=environment(store)))]
     subprocess.run(sampan(store, "-q", "job", "wait", "last"), check=True, stdout=subprocess.DEVNULL)
-    print(table(f"{JOBS} jobs of one line, two at a time", found, works[0].name, "s"))
+    print(table(f"{JOBS} jobs of one line, two at a time", found, works[1].name, "s"))
+
+
+def cost_of_a_job(store: Path, reference: str) -> None:
+    """What the runner and its payloads take of the processor for each of a thousand jobs, from the process while it lingers."""
+    words = ["-q", "job", "submit", "--at-once", "2", "--over", f"n=1..{JOBS}", descriptor(reference, "echo [N]")]
+    time.sleep(LINGER)
+    id = subprocess.run(sampan(store, *words), check=True, capture_output=True, text=True).stdout.strip()
+    ours = theirs = 0.0
+    pid = runner(store, id)
+    while True:
+        try:
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            break
+        ticks = [int(field) / os.sysconf("SC_CLK_TCK") for field in fields[11:15]]
+        ours, theirs = ticks[0] + ticks[1], ticks[2] + ticks[3]
+        time.sleep(0.05)
+    print(f"CPU of a job: {ours / JOBS * 1000:.2f} ms in the runner, {theirs / JOBS * 1000:.2f} ms in its container\n")
+
+
+def runner(store: Path, id: str) -> int:
+    """The pid of the runner, from the first job that it has claimed."""
+    claim = Path(f"{store}-executions/{id}/jobs/1/1/claim")
+    while not claim.exists() or not claim.read_text():
+        time.sleep(0.01)
+    return int(json.loads(claim.read_text())["pid"])
 
 
 def memory_of_the_runner(store: Path, reference: str) -> None:
     """Its largest size while it runs a thousand jobs, from the process that has claimed one."""
     words = ["-q", "job", "submit", "--over", f"n=1..{JOBS}", descriptor(reference, "sleep 0.02; echo [N]")]
     id = subprocess.run(sampan(store, *words), check=True, capture_output=True, text=True).stdout.strip()
-    claim = Path(f"{store}-executions/{id}/jobs/1/1/claim")
-    while not claim.exists():
-        time.sleep(0.01)
-    pid = json.loads(claim.read_text())["pid"]
+    pid = runner(store, id)
     largest = 0
     while Path(f"/proc/{pid}").exists():
         try:
@@ -96,6 +124,7 @@ def main(count: int = 3) -> None:
     fresh(WORK / "runtime").chmod(0o700)
     with prepared() as (store, reference, _):
         small_jobs(store, reference, count)
+        cost_of_a_job(store, reference)
         memory_of_the_runner(store, reference)
         listing(store)
         subprocess.run(["rm", "-rf", f"{store}-executions", f"{store}-batch"], check=False)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,17 +51,30 @@ class Compatible:
         return done.err
 
 
-@pytest.fixture(scope="session")
-def compatible_store(tmp_path_factory, machine_layout):
-    """A store with the machine image, and a directory of shims."""
-    directory = tmp_path_factory.mktemp("compatible")
+@contextmanager
+def store_with_shims(directory: Path, layout: Path) -> Iterator[Sampan]:
+    """A store with the machine image, and a directory of shims; its containers end with it."""
     store = Sampan(directory / "store", directory, NAME)
-    store.good("load", "-i", machine_layout.path, "--name", NAME)
+    store.good("load", "-i", layout, "--name", NAME)
     store.good("shims", directory / "shims")
     yield store
     for id in store("ps", "-aq", "--no-trunc").lines:
         if len(id) == 64:
             store("rm", "-f", id)
+
+
+@pytest.fixture(scope="session")
+def compatible_store(tmp_path_factory, machine_layout):
+    """The store of a session."""
+    with store_with_shims(tmp_path_factory.mktemp("compatible"), machine_layout.path) as store:
+        yield store
+
+
+@pytest.fixture(scope="session")
+def docker_of_clients(tmp_path_factory, machine_layout):
+    """Docker with a store of its own: clients pull, tag and look whether anything is left."""
+    with store_with_shims(tmp_path_factory.mktemp("clients"), machine_layout.path) as store:
+        yield program(store, "docker")
 
 
 def program(store: Sampan, name: str) -> Compatible:

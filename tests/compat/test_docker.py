@@ -73,6 +73,29 @@ def test_binds_volumes_and_read_only(docker, tmp_path):
     assert docker("run", "--rm", "-v", "/anonymous", IMAGE, "touch", "/anonymous/x").status == 0
 
 
+def test_binds_within_binds_get_their_mount_points_as_docker_makes_them(docker, tmp_path):
+    work, given, outside = tmp_path / "work", tmp_path / "given", tmp_path / "outside"
+    for directory in (work, given, outside):
+        directory.mkdir()
+    (given / "a").write_text("a")
+    (work / "link").symlink_to(outside)
+    words = ["--mount", f"type=bind,source={work},target=/w", "--mount", f"type=bind,source={given}/a,target=/w/new/a,readonly"]
+    assert (
+        docker.good("run", "--rm", *words, "-v", f"{given}:/w/deep/dir", IMAGE, "cat", "/w/new/a", "/w/deep/dir/a").text == "aa"
+    )
+    assert (work / "new/a").read_text() == ""
+    assert list((work / "deep/dir").iterdir()) == []
+    docker("run", "--rm", "-v", f"{work}:/w", "-v", f"{given}/a:/w/link/a", IMAGE, "true")
+    assert list(outside.iterdir()) == []
+
+
+def test_what_never_started_leaves_nothing_with_rm(clean):
+    docker = clean
+    docker("run", "--rm", "--mount", "type=bind,source=/nonexistent,target=/x", IMAGE, "true")
+    docker("run", "-d", "--rm", "--device", "/dev/nonexistent", IMAGE, "true")
+    assert docker.good("ps", "-aq").text == ""
+
+
 def test_a_volume_keeps_what_is_written_and_begins_with_what_the_image_has(docker):
     assert docker.good("volume", "create", "--label", "a=b", "kept").text == "kept\n"
     assert "os-release" in docker.good("run", "--rm", "-v", "kept:/etc", IMAGE, "ls", "/etc").text
@@ -363,7 +386,7 @@ def test_podman_names_containers_by_files_and_keeps_places_writable(podman, tmp_
         (["run", "--link", "db", IMAGE, "true"], 125, "--link is not possible"),
         (["run", "--pid", "container:x", IMAGE, "true"], 125, "--pid container:x is not possible"),
         (["run", "--mount", "type=odd,source=/,target=/x", IMAGE, "true"], 125, "type 'odd' is not possible"),
-        (["run", "-v", "name:rel", IMAGE, "true"], 125, "must be absolute"),
+        (["run", "-v", "name:rel", IMAGE, "true"], 125, "has to be absolute"),
         (["run", "--health-cmd", "x", "--no-healthcheck", IMAGE, "true"], 125, "contradict"),
         (["run", "--name", "-x", IMAGE, "true"], 125, "cannot be the name of a container"),
         (["build", "."], 1, "`docker build` is not possible"),
@@ -383,7 +406,9 @@ def test_podman_names_containers_by_files_and_keeps_places_writable(podman, tmp_
     ],
 )
 def test_what_cannot_be_is_refused_in_one_sentence(docker, words, status, said):
+    before = docker.good("ps", "-aq").text + docker.good("volume", "ls", "-q").text
     assert said in docker.bad(status, *words)
+    assert docker.good("ps", "-aq").text + docker.good("volume", "ls", "-q").text == before, "something half-made is left"
 
 
 def test_daemons_elsewhere_are_refused_by_name(docker, podman):
@@ -434,6 +459,15 @@ def test_shims_are_files_that_say_what_they_are(compatible_store, tmp_path):
     assert "left as it is" in done.err
     assert (own / "docker").read_text() == "#!/bin/sh\n"
     assert "did you mean docker?" in compatible_store("shims", tmp_path, "dokcer").err
+
+
+def test_shims_remember_where_the_store_is(docker):
+    """Pulsar starts the commands of a job with an environment of its own."""
+    bare = {name: value for name, value in docker.environment().items() if not name.startswith("SAMPAN_")}
+    words = ["docker", "images", "--format", "{{.Repository}}:{{.Tag}}", "machine"]
+    assert subprocess.run(words, env=bare, capture_output=True, text=True).stdout == f"{IMAGE}\n"
+    empty = {**bare, "SAMPAN_HOME": f"{docker.store.directory}/another"}
+    assert subprocess.run(words, env=empty, capture_output=True, text=True).stdout == ""
 
 
 def test_our_own_look_ups_skip_shims(docker, tmp_path, monkeypatch):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from sampan.cli import PROGRAMS
-from sampan.compat.program import _load, translated
+from sampan.compat.program import _load, table_of, translated
 from sampan.options.unserved import REFUSED, WARNED, Unserved
 
 FLAGS = Path(__file__).with_name("docker_flags.txt")
@@ -31,7 +31,7 @@ def recorded():
 def test_every_verb_is_served_and_every_alias_leads_to_one(name):
     found = program(name)
     for verb in found.verbs:
-        command, main = _load(found, verb)
+        command, main = table_of(found, verb), _load(found, verb)[1]
         assert callable(main)
         assert command.words == verb
         spellings = [spelling for option in command.options for spelling in option.spellings]
@@ -44,7 +44,7 @@ def test_every_verb_is_served_and_every_alias_leads_to_one(name):
 def test_every_option_says_what_becomes_of_it(name):
     found = program(name)
     for verb in found.verbs:
-        for option in _load(found, verb)[0].options:
+        for option in table_of(found, verb).options:
             assert option.help or (isinstance(option, Unserved) and option.treatment not in (WARNED, REFUSED)), (
                 verb,
                 option.spellings,
@@ -55,7 +55,7 @@ def lacking(found, verb, flags):
     if verb in found.refused or verb.split()[0] in found.refused:
         return set()
     assert verb in found.verbs or verb in found.aliases, f"{found.name} {verb}"
-    command, _ = _load(found, found.aliases.get(verb, verb))
+    command = table_of(found, found.aliases.get(verb, verb))
     return flags - {spelling for option in command.options for spelling in option.spellings}
 
 

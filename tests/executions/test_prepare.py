@@ -39,7 +39,8 @@ PART = st.text(st.characters(codec="utf-8", exclude_characters="/\0"), min_size=
 PATHS = (
     st.lists(PART, min_size=1, max_size=3)
     .map("/".join)
-    .filter(lambda path: posixpath.basename(posixpath.normpath(path)) not in ("..", ".") and not uris.scheme_of(path))
+    .filter(lambda path: posixpath.basename(path) not in ("..", ".") and not uris.scheme_of(path))
+    .filter(lambda path: posixpath.basename(posixpath.normpath(path)) not in ("..", "."))
 )
 
 
@@ -70,7 +71,7 @@ def test_a_job_runs_the_image_by_its_digest_with_processes_of_its_own():
     request = prepared.job.request
     assert request.image == f"docker.io/library/debian@{DIGEST}"
     assert (request.pid, request.workdir, request.environment) == (None, None, ("A=1",))
-    assert request.command[-1] == "cat /work/t.txt /work/t.txt > out.txt"
+    assert request.command[-1] == "cat t.txt /work/t.txt > out.txt"
     assert [(one.name, one.path) for one in prepared.job.outputs] == [("out", "out.txt")]
     assert prepared.job.digest == DIGEST
 
@@ -81,7 +82,7 @@ def test_a_file_whose_neighbours_are_needed_comes_with_its_directory():
     invocation = bind(application(inputs=inputs), {"files": "sub-1/t.hdr", "one": "/x/t.hdr"})
     first, second = places(invocation)
     assert (first.source, first.target, first.value) == ("sub-1", "input-1", "input-1/t.hdr")
-    assert (second.source, second.target, second.value) == ("/x/t.hdr", "t.hdr", "/work/t.hdr")
+    assert (second.source, second.target, second.value) == ("/x/t.hdr", "t.hdr", "t.hdr")
 
 
 def test_a_file_has_every_role_that_it_is_given():

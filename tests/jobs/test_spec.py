@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 from hypothesis import given
@@ -204,5 +205,9 @@ def test_keys_of_a_shell():
     environment = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "s", "AWS_ENDPOINT_URL": "http://e", "AWS_REGION": "r"}
     assert credentials.of_environment(environment).for_bucket("any") == S3Key("a", "s", "", "http://e", "r")
     assert credentials.of_environment({}) == Credentials()
+    week = credentials.seconds_of(credentials.of_environment(environment).expires) - time.time()
+    assert 6 * 86400 < week <= 7 * 86400
+    short = credentials.of_environment({**environment, "AWS_CREDENTIAL_EXPIRATION": "2026-11-25T12:00:00+00:00"})
+    assert short.expires == "2026-11-25T12:00:00Z"
     assert Credentials(http={"http://h:1": "x"}).for_url("http://u:p@h:1/p") == "x"
     assert Credentials(http={"http://h:1": "x"}).for_url("https://h:1/p") == ""

@@ -420,6 +420,28 @@ def test_a_full_disk_at_fetch_is_one_sentence_and_leaves_whole_files(lab):
     assert ".part" not in done.stdout
 
 
+def test_a_full_disk_at_submit_is_one_sentence_and_room_can_be_made(lab):
+    script = """mkdir small && mount -t tmpfs -o size=300k none small || exit 3
+    export SAMPAN_EXECUTIONS=$PWD/small/x
+    "$@" job submit --over n=1..200 program.json; echo $?
+    "$@" job list >/dev/null; echo $?
+    "$@" job clean -f last; echo $?
+    ls small/x"""
+    lab.program("echo [N]")
+    done = subprocess.run(
+        ["unshare", "-rm", "sh", "-c", script, "sh", *lab.sampan.command()],
+        capture_output=True, text=True, cwd=lab.place, env=lab.sampan.environment(),
+    )  # fmt: skip
+    if "unshare" in done.stderr or done.returncode == 3:
+        pytest.skip("no user namespaces")
+    submitted, listed, id, cleaned, *left = done.stdout.splitlines()
+    assert (submitted, listed, cleaned, left) == ("125", "0", "0", []), done.stdout + done.stderr
+    said = done.stderr.splitlines()
+    assert [line.rpartition(": ")[2] for line in said if line.startswith("sampan: cannot")] == ["No space left on device"]
+    assert "Traceback" not in done.stderr
+    assert id.startswith("20")
+
+
 def test_words_that_name_no_execution(lab):
     done = lab("job", "show", "last")
     assert (done.status, done.err.splitlines()) == (

@@ -84,6 +84,7 @@ def test_a_refusal_of_the_batch_system_is_said_and_carried_on_from(slurm):
     done = slurm("job", "submit", "--over", "n=1..2", "--back-end", "slurm", "--option=--partition=none", app)
     assert done.status == 125
     assert "partition" in done.err
+    assert "goes on from here" in done.err
     (id,) = slurm.good("job", "list", "--ids").lines
     assert slurm.states(id) == ["waiting", "waiting"]
     record = Path(slurm.sampan.variables["SAMPAN_EXECUTIONS"]) / id / "execution.json"

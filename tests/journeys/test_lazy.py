@@ -170,7 +170,9 @@ def test_all_files_are_those_of_the_image(site, fuse, shared_sampan, machine_ref
         assert [line for line in said if not line.startswith(f"Only in {ours}")] == []
         sums = [
             subprocess.run(
-                f"tar -C {where} --sort=name --owner=0 --group=0 --mode=a-s,u+w --mtime=@0 -cf - usr bin | sha256sum", shell=True, capture_output=True
+                f"tar -C {where} --sort=name --owner=0 --group=0 --mode=a-s,u+w --mtime=@0 -cf - usr bin | sha256sum",
+                shell=True,
+                capture_output=True,
             ).stdout
             for where in (tree, ours)
         ]

@@ -7,6 +7,8 @@ import shutil
 import subprocess
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sampan.errors import UsageError
 from sampan.terminal.gotemplate.evaluate import Template
@@ -180,3 +182,23 @@ def test_go_agrees(tmp_path):
     for source, said in WRONG:
         if source in theirs and not any(word in said for word in ours_alone):
             assert theirs[source] == "ERROR", source
+
+
+@given(
+    st.lists(st.sampled_from(["{{.ID}}", "{{ .Name }}", "\\t", "%", "%s", " ", "x", "\\n", "{{.Name}}", "}", "{"]), max_size=8).map("".join),
+    st.lists(st.fixed_dictionaries({"ID": st.text(max_size=5), "Name": st.text(max_size=5)}), max_size=4),
+)  # fmt: skip
+def test_lists_of_plain_fields_are_the_same_with_and_without_the_engine(form, rows):
+    titles = {"ID": "THE ID", "Name": "NAME"}
+    layout = repr
+    for head in ("", "table "):
+        short = attempt(lambda head=head: rendered(f"{head}{form}", titles, rows, layout))
+        whole = attempt(lambda head=head: rendered(f"{head}{{{{/* by the engine */}}}}{form}", titles, rows, layout))
+        assert short == whole
+
+
+def attempt(work):
+    try:
+        return work()
+    except UsageError:
+        return None

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
+
 from sampan.apps import constraints, document
 from sampan.apps.application import COMMAND, FILE, FLAG, NUMBER, STRING
-from sampan.apps.jsonschema import same, shown
+from sampan.apps.jsonvalue import same, shown
 from sampan.apps.shell import HOLE
 from sampan.errors import BadValues, Problem, UsageError, printable
 
@@ -34,9 +36,12 @@ class Invocation:
         self.application = application
         self.values = values
 
-    def moved(self, places: Mapping[str, str]) -> Invocation:
-        """The same with other paths for its files: `places` has the new one for each old one that changes."""
-        return Invocation(self.application, _moved(self.application.inputs, self.values, places))
+    def moved(self, places: Mapping[str, str], home: str = "") -> Invocation:
+        """The same with other paths for its files: `places` has the new one for each old one that changes.
+
+        With `home`, the directory that relative paths count from, inputs that use absolute paths get them.
+        """
+        return Invocation(self.application, _moved(self.application.inputs, self.values, places, home))
 
     def document(self) -> dict[str, object]:
         """The JSON invocation that makes this one again."""
@@ -51,24 +56,25 @@ def _plain(value: Value) -> object:
     return value
 
 
-def _moved(inputs: Sequence[Input], values: Mapping[str, Value], places: Mapping[str, str]) -> dict[str, Value]:
+def _moved(inputs: Sequence[Input], values: Mapping[str, Value], places: Mapping[str, str], home: str) -> dict[str, Value]:
     found = dict(values)
     for one in inputs:
         value = values.get(one.id)
         if value is None or one.type not in (FILE, COMMAND):
             continue
-        several = [_moved_one(one, item, places) for item in (value if isinstance(value, tuple) else (value,))]
+        several = [_moved_one(one, item, places, home) for item in (value if isinstance(value, tuple) else (value,))]
         found[one.id] = tuple(several) if isinstance(value, tuple) else several[0]
     return found
 
 
-def _moved_one(one: Input, value: Value, places: Mapping[str, str]) -> Value:
+def _moved_one(one: Input, value: Value, places: Mapping[str, str], home: str) -> Value:
     if one.type == FILE:
-        return places.get(str(value), value)
+        path = places.get(str(value), str(value))
+        return os.path.normpath(os.path.join(home, path)) if one.absolute and home else path
     if not isinstance(value, dict):
         return value
     command = next(each for each in one.commands if each.id == value["@type"])
-    return {"@type": value["@type"], **_moved(command.inputs, value, places)}
+    return {"@type": value["@type"], **_moved(command.inputs, value, places, home)}
 
 
 def read_values(data: bytes, what: str) -> dict[str, object]:

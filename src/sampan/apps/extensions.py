@@ -6,7 +6,7 @@
 - `resolve-parent`, `mutable`, `media-types` of a file input say what the program does with it;
 - the version of the tool stands beside the descriptors, so `tool-version` may be missing.
 
-On the path of `app launch`.
+On the path of the first `app launch` of a file.
 """
 
 from __future__ import annotations

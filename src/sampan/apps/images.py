@@ -8,6 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from sampan.apps.application import Container
 
+_IN_PLACE = "cvmfs://"  # used where it lies, by `sampan run` as well
 _SCHEMES_OF_SINGULARITY = ("shub", "library", "oras", "instance")
 
 
@@ -19,6 +20,8 @@ def reference_of(container: Container) -> str:
     if container.kind == "rootfs":
         return rootfs_name(container.url)
     image = container.image
+    if image.startswith(_IN_PLACE):
+        return image
     scheme, separator, rest = image.partition("://")
     index = container.index
     if separator:

@@ -1,4 +1,4 @@
-"""JSON schema, draft 4: the keywords, with messages a person can act on. On the path of `app launch`.
+"""JSON schema, draft 4: the keywords, with messages a person can act on.
 
 Theory of operation. `check` walks schema and value together and returns a `Problem` for everything that is wrong. Where a schema
 offers alternatives (`anyOf`, `oneOf`) it does not recite them all: an alternative that fits the value's kind better is taken, and what
@@ -9,6 +9,7 @@ Why not the package `jsonschema`: docs/adr/0009.
 
 from __future__ import annotations
 
+from sampan.apps.jsonvalue import is_among, same, shown
 from sampan.errors import Problem, printable
 
 TYPE_CHECKING = False
@@ -22,7 +23,6 @@ KINDS = {
     "object": "an object", "array": "a list", "string": "a text", "number": "a number", "integer": "a whole number",
     "boolean": "true or false", "null": "null",
 }  # fmt: skip
-MAX_SHOWN = 60
 
 
 def check(schema: Schema, value: object, place: str = "") -> list[Problem]:
@@ -80,35 +80,9 @@ def _kinds(kind: object) -> str:
     return " or ".join(KINDS.get(str(one), str(one)) for one in (kind if isinstance(kind, list) else [kind]))
 
 
-def shown(value: object) -> str:
-    """A value for a sentence, as JSON writes it, cut where it is long."""
-    if isinstance(value, bool) or value is None:
-        text = {True: "true", False: "false", None: "null"}[value]
-    elif isinstance(value, str):
-        text = f'"{printable(value)}"'
-    elif isinstance(value, dict):
-        text = "an object" if value else "{}"
-    elif isinstance(value, (list, tuple)):
-        text = "a list" if value else "[]"
-    else:
-        text = str(value)
-    return text if len(text) <= MAX_SHOWN else f"{text[: MAX_SHOWN - 3]}..."
-
-
-def same(one: object, other: object) -> bool:
-    """Equality of JSON: `true` is not 1."""
-    if isinstance(one, bool) or isinstance(other, bool):
-        return one is other
-    if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(same(a, b) for a, b in zip(one, other))
-    if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
-    return one == other
-
-
 def _enum(schema: Schema, value: object, place: str, _: object) -> list[Problem]:
     choices = schema["enum"]
-    if not isinstance(choices, list) or any(same(value, choice) for choice in choices):
+    if not isinstance(choices, list) or is_among(value, choices):
         return []
     known = ", ".join(shown(choice) for choice in choices[:12])
     return [Problem(place, f"must be {'one of ' if len(choices) > 1 else ''}{known}, not {shown(value)}")]

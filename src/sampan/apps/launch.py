@@ -57,7 +57,7 @@ def prepare(invocation: Invocation, directory: str, *, container: bool = True, v
     target = (image.workdir if image is not None else "") or directory
     binds, moved = _places(invocation, directory, target)
     mounts = tuple(_mount(*one) for one in {**binds, directory: target}.items())
-    return _made(invocation.moved(moved), image, (directory, target), mounts, tuple(volumes))
+    return _made(invocation.moved(moved, target), image, (directory, target), mounts, tuple(volumes))
 
 
 def prepare_elsewhere(invocation: Invocation, directory: str) -> Launch:
@@ -74,7 +74,8 @@ def _made(
     """The launch, for values whose files lie where the program finds them; `places`: the directory outside, and inside."""
     application = invocation.application
     directory, target = places
-    _check_outputs(application, expected_outputs(invocation, target), target)
+    inside = expected_outputs(invocation, target)
+    _check_outputs(application, inside, target)
     text = command_line(invocation, target)
     variables = environment(invocation)
     argv: tuple[str, ...] = (*application.shell.split(), "-c", text)
@@ -101,7 +102,8 @@ def _made(
         request = Request(reference, **_fields(image, argv, target, fields))
     return Launch(
         request=request, argv=argv, command_line=text, environment=variables, files=files, image=reference,
-        outputs=expected_outputs(invocation, directory), directory=directory, warnings=tuple(warnings),
+        outputs=inside if target == directory else expected_outputs(invocation, directory), directory=directory,
+        warnings=tuple(warnings),
     )  # fmt: skip
 
 
@@ -127,7 +129,6 @@ def _places(invocation: Invocation, directory: str, target: str) -> tuple[dict[s
     binds: dict[str, str] = {}
     moved: dict[str, str] = {}
     missing: list[Problem] = []
-    absolute = {one.id for one in invocation.application.inputs if one.absolute}
     for one in input_files(invocation):
         whole = os.path.normpath(os.path.join(directory, one.path))
         if not os.path.lexists(whole):
@@ -135,7 +136,7 @@ def _places(invocation: Invocation, directory: str, target: str) -> tuple[dict[s
             continue
         inside = relative(whole, directory)
         if inside is not None:
-            if one.path.startswith("/") or one.id in absolute:
+            if one.path.startswith("/"):
                 moved[one.path] = os.path.normpath(os.path.join(target, inside))
         else:
             moved[one.path] = whole

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from sampan.apps import build, document, jsonschema
+from sampan.apps import build, document
 from sampan.errors import BadDescriptor, Problem, UsageError, printable
 
 TYPE_CHECKING = False
@@ -53,7 +53,18 @@ def load(source: str, session: Session | None = None) -> Application:
 
         data, origin, checked = find(session, source)
         return read(data, origin, checked=checked)
-    return read(content(source), "standard input" if source == STDIN else source)
+    data = content(source)
+    origin = "standard input" if source == STDIN else source
+    if session is None:
+        return read(data, origin)
+    from sampan.apps.known import Memory
+
+    memory = Memory(data, session.settings)
+    known = memory.knows()
+    application = read(data, origin, checked=known)
+    if not known:
+        memory.note()
+    return application
 
 
 def content(path: str) -> bytes:
@@ -74,7 +85,7 @@ def _is_file(source: str) -> bool:
 def read(data: bytes, origin: str, *, checked: bool = False) -> Application:
     """The application in `data`. Raises `BadDescriptor` with everything that is wrong, `UsageError` if it is no JSON.
 
-    `checked`: these very bytes were found to be valid before (the catalogue keeps their digest).
+    `checked`: these very bytes were found to be valid before (the catalogue and `known` keep that).
     """
     found = document.read(data, printable(origin))
     problems = [] if checked else _against_schema(found)
@@ -95,7 +106,7 @@ def _against_rules(application: Application, found: dict[str, object]) -> list[P
 def _against_schema(found: object) -> list[Problem]:
     if not isinstance(found, dict):
         return [Problem("", "it is not a JSON object")]
-    from sampan.apps import extensions
+    from sampan.apps import extensions, jsonschema
     from sampan.apps.vendored import boutiques_schema
 
     plain, problems = extensions.plain(found)

@@ -26,15 +26,17 @@ _OTHER_SHELL = "a command line for a shell that sampan cannot read"
 
 
 class InputFile:
-    """A file or directory that the program reads; `mutable` if it also changes it."""
+    """A file or directory that the program reads; `mutable` if it also changes it, `neighbours` if it needs those, too.
+
+    `id` is the first input that names it.
+    """
 
     __slots__ = ("id", "mutable", "neighbours", "path")
 
-    def __init__(self, one: Input, path: str) -> None:
-        self.id = one.id
+    def __init__(self, id: str, path: str) -> None:
+        self.id = id
         self.path = path
-        self.mutable = one.mutable
-        self.neighbours = one.resolve_parent
+        self.mutable = self.neighbours = False
 
 
 class WrittenFile:
@@ -225,7 +227,7 @@ def environment(invocation: Invocation) -> tuple[tuple[str, str], ...]:
 
 
 def input_files(invocation: Invocation) -> tuple[InputFile, ...]:
-    """The files that the values name, those of sub-commands too, in the order of the inputs; each path once."""
+    """The files that the values name, those of sub-commands too, in the order of the inputs; each path once, with what all uses need."""
     found: dict[str, InputFile] = {}
     _collect_files(invocation.application.inputs, invocation.values, found)
     return tuple(found.values())
@@ -237,7 +239,9 @@ def _collect_files(inputs: Sequence[Input], values: Mapping[str, Value], found: 
         several = value if isinstance(value, tuple) else () if value is None else (value,)
         for item in several:
             if one.type == FILE:
-                found.setdefault(str(item), InputFile(one, str(item)))
+                file = found.setdefault(str(item), InputFile(one.id, str(item)))
+                file.mutable = file.mutable or one.mutable
+                file.neighbours = file.neighbours or one.resolve_parent
             elif one.type == COMMAND:
                 command, inner = subcommand_of({each.id: each for each in one.commands}, item)
                 _collect_files(command.inputs, inner, found)

@@ -1,4 +1,4 @@
-"""What a descriptor must keep beside its schema. Pure; on the path of `app launch`.
+"""What a descriptor must keep beside its schema. Pure; on the path of the first `app launch` of a file.
 
 The rules are those of Boutiques' own validator, and some that keep a form from being impossible or a command line from being no
 shell. `fillable` proves the rest.
@@ -10,7 +10,7 @@ from sampan.apps import render, secondparser, shell, template
 from sampan.apps.application import COMMAND, FILE, FLAG, NUMBER, STRING
 from sampan.apps.bind import faults
 from sampan.apps.extensions import is_extended
-from sampan.apps.jsonschema import shown
+from sampan.apps.jsonvalue import shown
 from sampan.apps.paths import conditions_ids
 from sampan.errors import BadReference, Problem
 from sampan.oci.reference import Reference

@@ -13,19 +13,23 @@ if TYPE_CHECKING:
 
 def cut(template: str, keys: Iterable[str]) -> list[tuple[str, str]]:
     """The template as pairs of a text and the key that follows it; the last pair has no key. Of two keys the longer one counts."""
-    wanted = sorted({key for key in keys if key}, key=len, reverse=True)
+    wanted = sorted([key for key in keys if key and key in template], key=len, reverse=True)
+    firsts = {key[0] for key in wanted}
     found: list[tuple[str, str]] = []
     start = at = 0
-    firsts = {key[0] for key in wanted}
-    while at < len(template):
-        if template[at] in firsts:
-            key = next((key for key in wanted if template.startswith(key, at)), None)
-            if key is not None:
+    while True:
+        # Nearly always all keys begin with the same letter, a bracket.
+        places = [place for first in firsts if (place := template.find(first, at)) >= 0]
+        if not places:
+            break
+        at = min(places)
+        for key in wanted:
+            if template.startswith(key, at):
                 found.append((template[start:at], key))
-                at += len(key)
-                start = at
-                continue
-        at += 1
+                at = start = at + len(key)
+                break
+        else:
+            at += 1
     found.append((template[start:], ""))
     return found
 

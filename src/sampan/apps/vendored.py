@@ -1,4 +1,4 @@
-"""The JSON schema of Boutiques descriptors that lies beside this module, with its licence. On the path of `app launch`."""
+"""The JSON schema of Boutiques descriptors that lies beside this module, with its licence. On the path of the first `app launch` of a file."""
 
 from __future__ import annotations
 

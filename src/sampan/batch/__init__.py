@@ -12,7 +12,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Backend", "Bounds", "Submission", "open_backend"]
 # name -> (module, class)
-BACKENDS = {"local": ("sampan.batch.local", "Local"), "slurm": ("sampan.batch.slurm", "Slurm")}
+BACKENDS = {
+    "local": ("sampan.batch.local", "Local"),
+    "slurm": ("sampan.batch.slurm", "Slurm"),
+    "bundle": ("sampan.batch.bundles", "Bundles"),
+}
 
 
 def open_backend(name: str, session: Session, **options: object) -> Backend:

@@ -28,13 +28,14 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Submission:
     """How jobs are submitted: `name` for people, `after` (id -> directory) what has to be done before, `at_once` how many may run
-    (0: as many as fit), `options` further words for the batch system.
+    (0: as many as fit), `options` further words for the batch system, `marks` what the submitter calls each of the jobs (or nothing).
     """
 
     name: str = ""
     after: Mapping[str, str] = field(default_factory=dict)
     at_once: int = 0
     options: tuple[str, ...] = ()
+    marks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -94,12 +95,20 @@ def read_all(jobs: Sequence[str], bounds: Bounds, name: str) -> list[Job]:
 
 
 def _check(limits: Limits, bounds: Bounds, name: str) -> None:
-    for what, wanted, there in (
-        ("processors", limits.cpus, bounds.cpus),
-        ("bytes of memory", limits.memory, bounds.memory),
-        ("seconds", limits.time, bounds.time),
+    for what, wanted, there, one in (
+        ("processors", limits.cpus, bounds.cpus, 1),
+        ("GB of memory", limits.memory, bounds.memory, 1_000_000_000),
+        ("seconds", limits.time, bounds.time, 1),
     ):
         if there and wanted > there:
-            raise UsageError(f"a job asks for {wanted:g} {what}, and the back-end {name} has {there:g} for one", "ask for less")
+            raise UsageError(
+                f"a job asks for {_number(wanted / one)} {what}, and the back-end {name} has {_number(there / one)} for one",
+                "ask for less",
+            )
     if limits.gpus > bounds.gpus >= 0:
         raise UsageError(f"a job asks for {limits.gpus} GPUs, and the back-end {name} has {bounds.gpus} for one", "ask for less")
+
+
+def _number(value: float) -> str:
+    """Whole where it is, else with two digits."""
+    return f"{value:.0f}" if value == int(value) else f"{value:.2f}"

@@ -44,6 +44,7 @@ class Local(Backend):
         if not paths:
             return []
         self._queue.make()
+        runner = self._runner()  # it gets ready while the jobs are noted
         name = self._queue.new_name()
         ids = [f"{name}.{number}" for number in range(len(paths))]
         waiting = tuple(Waiting.of(id, path, job.limits) for id, path, job in zip(ids, paths, found))
@@ -52,7 +53,8 @@ class Local(Backend):
         at_once = min((number for number in (submission.at_once, self._slots) if number), default=0)
         after = tuple(os.path.abspath(path) for path in submission.after.values())
         self._queue.add(Entry(name, waiting, after, at_once))
-        self._start_runner()
+        self._ready(runner)
+        self._ready(self._runner())  # one that had nothing to do for long has ended
         return ids
 
     def poll(self, jobs: Mapping[str, str]) -> dict[str, State]:
@@ -68,7 +70,7 @@ class Local(Backend):
                 state = State("queued") if waits[entry] else self._gone(path)
             found[id] = state
         if any(waits.values()):
-            self._start_runner()
+            self._ready(self._runner())
         return found
 
     def _gone(self, path: str) -> State:
@@ -87,24 +89,36 @@ class Local(Backend):
         """All of this machine."""
         return Bounds(cpus=processors(), memory=memory.total(), gpus=len(gpus()))
 
-    def _start_runner(self) -> None:
-        """Unless there is one. Raises `HostError`."""
+    def _runner(self) -> subprocess.Popen[bytes] | None:
+        """Start a runner, unless there is one. Raises `HostError`."""
         lock = self._queue.lock()
         if lock is None:
-            return
+            return None
         os.close(lock)
         try:
             with open(f"{self._queue.path}/log", "ab") as log:
-                done = subprocess.run(
+                return subprocess.Popen(
                     [*work.program("--runner"), self._queue.path], stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/",
-                    start_new_session=True, timeout=START_SECONDS, check=False,
+                    start_new_session=True,
                 )  # fmt: skip
-        except (OSError, subprocess.TimeoutExpired) as error:
-            raise HostError(
-                f"the runner of local jobs cannot be started: {error}", f"{self._queue.path}/log may say more"
-            ) from error
-        if done.returncode:
-            raise HostError(f"the runner of local jobs ended with {done.returncode}", f"{self._queue.path}/log says why")
+        except OSError as error:
+            raise self._no_runner(error) from error
+
+    def _ready(self, started: subprocess.Popen[bytes] | None) -> None:
+        """Wait until a runner that was started is on its own. Raises `HostError`."""
+        if started is None:
+            return
+        try:
+            code = started.wait(START_SECONDS)
+        except subprocess.TimeoutExpired as error:
+            started.kill()
+            started.wait()
+            raise self._no_runner(error) from error
+        if code:
+            raise HostError(f"the runner of local jobs ended with {code}", f"{self._queue.path}/log says why")
+
+    def _no_runner(self, error: Exception) -> HostError:
+        return HostError(f"the runner of local jobs cannot be started: {error}", f"{self._queue.path}/log may say more")
 
 
 def processors() -> int:

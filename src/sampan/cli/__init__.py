@@ -57,7 +57,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         ),
         "job": (
             "sampan.cli.job",
-            "launch applications as many jobs: submit, list, show, logs, wait, cancel, retry, fetch, clean",
+            "launch applications as many jobs: submit, bundle, take, list, show, logs, wait, cancel, retry, fetch, clean",
         ),
         "rerun": ("sampan.cli.rerun", "repeat the execution of a crate, and say what differs"),
         "bosh": ("sampan.cli.bosh", "the words of bosh: validate, exec, example, evaluate, invocation, test, version"),

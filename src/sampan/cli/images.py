@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sampan.options.table import FLAG, LIST, VALUE, Argument, Command, Option
+from sampan.options.table import FLAG, LIST, TEMPLATE, VALUE, Argument, Command, Option
 from sampan.runtime.listing import listed, shared_layers
 from sampan.terminal import output
 from sampan.terminal.gotemplate.rows import rendered
@@ -21,7 +21,7 @@ COMMAND = Command(
         Option("-f --filter", LIST, "only those: reference=PATTERN, dangling=BOOL, label=NAME[=VALUE], before=IMAGE, since=IMAGE", "FILTER"),
         Option("--digests", FLAG, "with the digest of the index or manifest"),
         Option("--tree", FLAG, "by the layers that they share"),
-        Option("--format", VALUE, "`table`, `json`, or a template as '{{.ID}} {{.Name}}'", "FORMAT", default="table"),
+        Option("--format", VALUE, "`table`, `json`, or a template as '{{.ID}} {{.Name}}'", "FORMAT", ("table", "json", TEMPLATE), "table"),
         Option("-q --ids", FLAG, "ids alone"),
         Option("--no-trunc", FLAG, "ids in full"),
     ),

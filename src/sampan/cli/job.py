@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from sampan.cli import job_change, job_follow, job_show, job_submit
+from sampan.cli import job_bundle, job_change, job_follow, job_show, job_submit
 from sampan.cli.app import APPLICATION, INPUTS, behind
 from sampan.cli.app import VALUES as VALUES_FILE
-from sampan.cli.job_options import EVENTS, LIMITS, RETRIES
+from sampan.cli.job_options import EVENTS, LIMITS, NAME, OVER, RETRIES
 from sampan.cli.job_options import EXECUTION as OPTIONS
 from sampan.options.table import FLAG, VALUE, Argument, Command, Option
 
@@ -45,6 +45,54 @@ SUBMIT = Command(
         ("sampan job submit --over 'a=a/*' --over 'b=b/*' --dot a,b --dry-run reg.json", "count pairs, show the first command"),
     ),
     options_end=True,
+)
+BUNDLE = Command(
+    "job bundle",
+    "pack the jobs of an application for nodes with which nothing is shared, and print where the bundles are",
+    (
+        Option("-o --output", VALUE, "the directory for the bundles; made if it is missing", "DIRECTORY"),
+        Option(
+            "--form",
+            VALUE,
+            "for nodes with Python 3.9, or with nothing but a shell and user namespaces",
+            "pyz|native",
+            ("pyz", "native"),
+        ),
+        Option("--pyz", VALUE, "the sampan.pyz to send (default: the one that runs)", "FILE"),
+        Option("--no-image", FLAG, "form pyz: the node gets the image from its store or the registry"),
+        VALUES_FILE,
+        *OVER,
+        *LIMITS,
+        NAME,
+        Option("--dry-run", FLAG, "say how many jobs there would be and show the first command, pack nothing"),
+    ),
+    (APPLICATION, INPUTS),
+    description=(
+        "An execution as `sampan job submit` makes one, but each job becomes a directory of its own with all that it needs: input files, image and "
+        "sampan (the form pyz), or a static launcher and the image's files (the form native, which is taken where there is no sampan.pyz). Take "
+        "them to a node by whatever means, run run.sh there, and bring them back; run.sh ends with the code of the phase that failed. `sampan job "
+        "take` takes the results in; until then the jobs wait. What a bundle needs to fetch and store goes along only where its inputs and results lie on "
+        "servers: keep it as your own."
+    ),
+    examples=(
+        ("sampan job bundle -o bundles --over 'text=data/*.txt' count.json --word cat", "one for each file"),
+        (
+            "sampan job bundle -o bundles --pyz sampan.pyz --no-image count.json values.json",
+            "nodes with Python that reach the registry",
+        ),
+    ),
+    options_end=True,
+)
+TAKE = Command(
+    "job take",
+    "take in what came back with bundles, and say how their jobs ended",
+    (),
+    (Argument("BUNDLE", "+", "directories of bundles that have run"),),
+    description=(
+        "Each belongs to a job of an execution here; its status, logs and results become that job's, and `sampan job show` and `fetch` have them. "
+        "Results are looked at as on a node: a link that leads out of them is refused. The bundles stay as they are. " + _PARTIAL
+    ),
+    examples=(("sampan job take bundles/*", "all of them"),),
 )
 LIST = Command(
     "job list",
@@ -141,11 +189,13 @@ CLEAN = Command(
 
 def inputs_of(verb: str, words: list[str], context: Context) -> tuple[Command, list[str]] | None:
     """For completion: the inputs of the application that is submitted."""
-    return behind(SUBMIT, words, context) if verb == "submit" else None
+    return behind(VERBS[verb][0], words, context) if verb in ("submit", "bundle") else None
 
 
 VERBS = {
     "submit": (SUBMIT, job_submit.submit),
+    "bundle": (BUNDLE, job_bundle.bundle),
+    "take": (TAKE, job_bundle.take),
     "list": (LIST, job_show.listed),
     "show": (SHOW, job_show.show),
     "logs": (LOGS, job_follow.logs),

@@ -140,12 +140,20 @@ def clean(parsed: Parsed, context: Context) -> int:
                 raise UsageError(
                     f"execution {execution.id} has jobs under way", "end them with `sampan job cancel`, or add --force"
                 )
-            jobs = _cancelled(executions, execution, set(range(1, execution.size + 1)), session)
-            if not _is_over(jobs):
-                raise HostError(f"jobs of execution {execution.id} do not end", "try again later")
+            _end(Follower(executions, execution, session))
         executions.remove(execution.id)
         output.result(f"{execution.id}\n")
     return 0
+
+
+def _end(follower: Follower) -> None:
+    """End what goes on of an execution that is about to be removed. What no back-end has needs no end, and a full disk no place for it."""
+    numbers = follower.end(follower.look())
+    until = time.monotonic() + _CANCEL_SECONDS
+    while not all(job.state in states.ENDED for job in follower.look() if job.number in numbers):
+        if time.monotonic() > until:
+            raise HostError(f"jobs of execution {follower.execution.id} do not end", "try again later")
+        time.sleep(0.2)
 
 
 def _is_over(jobs: tuple[Job, ...]) -> bool:

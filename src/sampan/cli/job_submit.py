@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sampan.apps import form, load
@@ -25,22 +26,40 @@ if TYPE_CHECKING:
 
 def submit(parsed: Parsed, context: Context) -> int:
     """The id on standard output; with --wait, as `job wait`."""
+    found = wanted(parsed, context, "job submit")
+    return 0 if found is None else _launch(found, parsed, context)
+
+
+def wanted(
+    parsed: Parsed, context: Context, verb: str, back_end: tuple[str, tuple[str, ...]] | None = None
+) -> launch.Wanted | None:
+    """What a command line that names an application and its inputs wants; `None` if only help was wanted, which has been printed."""
     application = load.load(str(parsed.values["application"]), context.session())
-    words = f"job submit {parsed.values['application']}"
+    words = f"{verb} {parsed.values['application']}"
     try:
         values = form.values(application, list(parsed.texts("input")), words, parsed.text("values"))
     except HelpRequested:
         output.result(render(form.options(application, words)))
-        return 0
-    return launch_jobs(application, values, os.getcwd(), parsed, context)
+        return None
+    found = _wanted(application, values, os.getcwd(), parsed)
+    return (
+        found if back_end is None else replace(found, settings=replace(found.settings, back_end=back_end[0], words=back_end[1]))
+    )
+
+
+def _wanted(application: Application, values: Mapping[str, object], where: str, parsed: Parsed) -> launch.Wanted:
+    axes = launch.over(application, parsed.texts("over"), where)
+    dot = tuple(name for word in parsed.texts("dot") for name in word.split(","))
+    varied = {**values, **{axis.name: list(axis.values) for axis in axes}}
+    return launch.Wanted(application, varied, where, dot, parsed.text("name") or "", settings(parsed))
 
 
 def launch_jobs(application: Application, values: Mapping[str, object], where: str, parsed: Parsed, context: Context) -> int:
     """Count the jobs aloud and start them; wait for them unless the command has a --wait that is not given."""
-    axes = launch.over(application, parsed.texts("over"), where)
-    dot = tuple(name for word in parsed.texts("dot") for name in word.split(","))
-    varied = {**values, **{axis.name: list(axis.values) for axis in axes}}
-    wanted = launch.Wanted(application, varied, where, dot, parsed.text("name") or "", settings(parsed))
+    return _launch(_wanted(application, values, where, parsed), parsed, context)
+
+
+def _launch(wanted: launch.Wanted, parsed: Parsed, context: Context) -> int:
     execution = start(wanted, context, dry_run=parsed.flag("dry_run"))
     if execution is None:
         return 0

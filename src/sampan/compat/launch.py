@@ -8,34 +8,32 @@ because the callers of `docker run` have no other word to say. What a user named
 
 from __future__ import annotations
 
-import os
-
 from sampan.container.stay import Way
 from sampan.errors import CannotHonour
 from sampan.runtime import start
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import NoReturn
+
     from sampan.cli.context import Context
-    from sampan.container.plan import Plan
     from sampan.container.record import Record
     from sampan.container.request import Request
-    from sampan.engine.base import Engine
     from sampan.events import Notice
     from sampan.runtime.session import Session
 
 
-def foreground(record: Record, session: Session, context: Context, *, remove: bool = False, stdin: bool = True) -> int:
+def foreground(record: Record, session: Session, context: Context, *, remove: bool = False, stdin: bool = True) -> NoReturn:
     """Become the watcher of the payload; `remove`: the container goes with it."""
-    plan, engine = _decided(record, session, Way(remove=remove, watch=True))
-    for warning in plan.warnings:
-        context.notice.warn(warning)
     context.progress.stop()
-    if not stdin:
-        no_input()
-    command = engine.command(plan)
-    start.hold(record, session)
-    return start.execute(command)
+    way = Way(remove=remove, watch=True)
+    try:
+        start.become(record, session, way, stdin=stdin)
+    except CannotHonour:
+        request = weaker(record.request, session.notice)
+        if request is None:
+            raise
+        start.become(record.with_request(request), session, way, stdin=stdin)
 
 
 def background(record: Record, session: Session, context: Context, *, remove: bool = False) -> int:
@@ -60,16 +58,6 @@ def detached(record: Record, session: Session, context: Context, *, remove: bool
         return start.detach(record.with_request(request), session, remove=remove)
 
 
-def _decided(record: Record, session: Session, way: Way) -> tuple[Plan, Engine]:
-    try:
-        return start.decide(record, session, way)
-    except CannotHonour:
-        request = weaker(record.request, session.notice)
-        if request is None:
-            raise
-        return start.decide(record.with_request(request), session, way)
-
-
 def weaker(request: Request, notice: Notice) -> Request | None:
     """The request with the host's view where it has one of its own; `None` if it is that already.
 
@@ -88,10 +76,3 @@ def weaker(request: Request, notice: Notice) -> Request | None:
         if given:
             notice.warn(sentence)
     return request.but(pid="host", ipc="host", uts="host", init=False, **dict.fromkeys(lost))
-
-
-def no_input() -> None:
-    """Standard input is at its end."""
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)
-    os.close(nothing)

@@ -10,7 +10,7 @@ import time
 from typing import TYPE_CHECKING
 
 from sampan import batch
-from sampan.errors import SampanError
+from sampan.errors import NoSpace, SampanError, StoreError
 from sampan.executions import states
 from sampan.executions.model import Entry, Job
 from sampan.jobs import directory, phases
@@ -37,6 +37,7 @@ _WORDS = {
 }
 _PAUSES = {"local": (0.1, 0.5), "slurm": (1.0, 10.0)}
 """Seconds between two looks, the first and the longest, by back-end."""
+_UNKNOWN = (1.0, 10.0)
 _SHARE = 8
 """Looking takes at most one part of so many of the time: with thousands of jobs on this machine it is theirs."""
 _STAGING = (phases.STAGE_IN, phases.IMAGE, phases.STAGE_OUT)
@@ -52,13 +53,19 @@ class Follower:
         self._back_end: batch.Backend | None = None
 
     def look(self) -> tuple[Job, ...]:
-        """All jobs as they are now. Raises `StoreError`; a back-end that does not answer leaves its jobs unknown."""
+        """All jobs as they are now. Raises `StoreError`; a back-end that does not answer leaves its jobs unknown.
+
+        Where the ledger cannot be written, what ended is found in the directories again the next time.
+        """
         jobs = self._executions.jobs(self.execution.id)
         found = self._observed([job for job in jobs if job.state not in states.ENDED])
         found.update(self._late([job for job in jobs if job.last.lost]))
         ended = [entry for entry in found.values() if entry.state in states.ENDED]
         if ended:
-            self._executions.record(self.execution.id, ended)
+            try:
+                self._executions.record(self.execution.id, ended)
+            except (NoSpace, StoreError) as error:
+                self._session.notice.debug(error.sentence)
         return tuple(_with(job, found.get(job.number)) for job in jobs)
 
     def _late(self, lost: Sequence[Job]) -> dict[int, Entry]:
@@ -107,7 +114,7 @@ class Follower:
 
     def watch(self) -> Iterator[tuple[tuple[Job, ...], tuple[Job, ...]]]:
         """All jobs, and those that changed since the last time, whenever some did; ends when all have ended."""
-        pause, longest = _PAUSES.get(self.execution.settings.back_end, (1.0, 10.0))
+        pause, longest = _PAUSES.get(self.execution.settings.back_end, _UNKNOWN)
         before: dict[int, Entry] = {}
         while True:
             begin = time.monotonic()
@@ -119,25 +126,36 @@ class Follower:
                 yield jobs, changed
             if all(job.state in states.ENDED for job in jobs):
                 return
-            time.sleep(max(pause, took * _SHARE))
+            self._sleep(jobs, max(pause, took * _SHARE))
             pause = min(pause * 1.3, longest)
+
+    def _sleep(self, jobs: Sequence[Job], seconds: float) -> None:
+        """A pause, but not beyond the end of the job that is likely to be the last one: a thousand jobs are looked at seldom."""
+        last = next(job for job in reversed(jobs) if job.state not in states.ENDED)
+        step = _PAUSES.get(self.execution.settings.back_end, _UNKNOWN)[0]
+        until = time.monotonic() + seconds
+        while (rest := until - time.monotonic()) > 0:
+            time.sleep(min(step, rest))
+            if rest > step and directory.status_of(self._place(last)) is not None:
+                return
 
     def cancel(self, jobs: Sequence[Job]) -> int:
         """Ask for the end of those that have not ended; how many. Those that no back-end has are cancelled at once."""
         going = [job for job in jobs if job.state not in states.ENDED]
-        handed: dict[str, str] = {}
-        never: list[Entry] = []
-        for job in going:
-            handle = self._handle(job)
-            if not handle:
-                never.append(Entry(job.number, job.last.attempt, states.CANCELLED, cause="cancelled before it was handed over"))
-            else:
-                handed[handle] = self._place(job)
+        self.end(going)
+        never = [job for job in going if not self._handle(job)]
+        cause = "cancelled before it was handed over"
         if never:
-            self._executions.record(self.execution.id, never)
-        if handed:
-            self.back_end.cancel(handed)
+            entries = (Entry(job.number, job.last.attempt, states.CANCELLED, cause=cause) for job in never)
+            self._executions.record(self.execution.id, entries)
         return len(going)
+
+    def end(self, jobs: Sequence[Job]) -> tuple[int, ...]:
+        """Ask for the end of what a back-end has of these jobs and has not ended; their numbers. Nothing is written into the ledger."""
+        handed = {handle: job for job in jobs if job.state not in states.ENDED and (handle := self._handle(job))}
+        if handed:
+            self.back_end.cancel({handle: self._place(job) for handle, job in handed.items()})
+        return tuple(job.number for job in handed.values())
 
 
 def _with(job: Job, entry: Entry | None) -> Job:

@@ -17,13 +17,13 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from sampan import batch
-from sampan.apps import bind, load, rootfs
-from sampan.errors import NameInUse, SampanError, UsageError, printable
+from sampan.apps import bind, load
+from sampan.errors import NameInUse, ProgramMissing, SampanError, UsageError, printable
 from sampan.executions import iterate, model, prepare, states
 from sampan.executions.directory import DirectoryExecutions
 from sampan.executions.iterate import Axis
 from sampan.executions.model import Entry, Execution, Settings
-from sampan.jobs import directory, uris
+from sampan.jobs import credentials, directory, uris
 from sampan.runtime import run
 
 if TYPE_CHECKING:
@@ -87,6 +87,8 @@ def plan(wanted: Wanted, session: Session) -> Execution:
         dict(wanted.digests),
     )
     if application.container is not None and application.container.kind == "rootfs":
+        from sampan.apps import rootfs  # few are of that kind, and it brings an HTTP client
+
         rootfs.ensure(application.container.url, session)
     found = run.image_for(_check(application, execution), session)
     return execution if wanted.image_digest else execution.with_image(found.reference, found.manifest)
@@ -164,7 +166,8 @@ def _job(execution: Execution, number: int) -> str:
 def start(executions: Executions, execution: Execution, application: Application, session: Session) -> Execution:
     """Write the execution down and hand its jobs over; it has another id if its own was taken meanwhile.
 
-    Raises `StoreError`, `NoSpace`, and what the back-end raises: with `UsageError`, for jobs that it could never run, nothing stays.
+    Raises `StoreError`, `NoSpace`, and what the back-end raises: with `UsageError`, for jobs that it could never run, and with
+    `ProgramMissing`, where there is no such batch system, nothing stays.
     """
     while True:
         try:
@@ -174,8 +177,13 @@ def start(executions: Executions, execution: Execution, application: Application
             execution = replace(execution, id=new_id())
     try:
         hand_over(executions, execution, session)
-    except UsageError:
+    except (UsageError, ProgramMissing):
         executions.remove(execution.id)
+        raise
+    except SampanError as error:
+        error.hint = error.hint or (
+            f"once that is mended, `sampan job wait {execution.id}` goes on from here; `sampan job clean -f {execution.id}` gives it up"
+        )
         raise
     return execution
 
@@ -200,9 +208,11 @@ def _hand_over(executions: Executions, execution: Execution, session: Session) -
     task = session.progress.begin("making jobs", len(waiting), "jobs")
     for job in waiting:
         places.append(_made(executions, execution, application, job))
+        _let_in(places[-1])
         task.advance(1)
     task.done()
-    handles = submit(places, execution, session)
+    marks = tuple(mark(execution.id, job.number, job.last.attempt) for job in waiting)
+    handles = submit(places, marks, execution, session)
     queued = zip(waiting, handles)
     executions.record(execution.id, [Entry(job.number, job.last.attempt, states.QUEUED, handle=handle) for job, handle in queued])
     return len(places)
@@ -219,10 +229,22 @@ def _made(executions: Executions, execution: Execution, application: Application
     return place
 
 
-def submit(places: Sequence[str], execution: Execution, session: Session) -> list[str]:
+def _let_in(place: str) -> None:
+    """Give a job with inputs at an object store the key of this shell. Raises `UsageError` for a time of expiry that is none."""
+    key = credentials.of_environment(os.environ)
+    if key != credentials.NONE and any(uris.scheme_of(one.uri) == "s3" for one in directory.read(place).inputs):
+        credentials.save(place, key)
+
+
+def mark(id: str, job: int, attempt: int) -> str:
+    """What an attempt of a job is called away from here."""
+    return f"{id}/{job}/{attempt}"
+
+
+def submit(places: Sequence[str], marks: tuple[str, ...], execution: Execution, session: Session) -> list[str]:
     """Hand job directories to the back-end of an execution; its ids for them."""
     settings = execution.settings
-    submission = batch.Submission(name=execution.name, at_once=settings.at_once, options=settings.words)
+    submission = batch.Submission(name=execution.name, at_once=settings.at_once, options=settings.words, marks=marks)
     return batch.open_backend(settings.back_end, session).submit(places, submission)
 
 

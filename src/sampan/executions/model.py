@@ -242,9 +242,8 @@ def entry_from(found: object) -> Entry | None:
     """The entry in a line of a ledger; `None` for what is none (a line that was cut off) or is of a newer kind."""
     if not isinstance(found, dict):
         return None
-    known = {one.name for one in fields(Entry)}
     try:
-        entry = Entry(**{name: value for name, value in found.items() if name in known})
+        entry = Entry(**{name: value for name, value in found.items() if name in _BLANK})
     except TypeError:
         return None
     sound = (
@@ -255,9 +254,8 @@ def entry_from(found: object) -> Entry | None:
 
 def entry_line(entry: Entry) -> dict[str, object]:
     """What a line of a ledger holds: the fields that say something."""
-    blank = Entry(entry.job, entry.attempt)
-    return {
-        name: value
-        for name, value in asdict(entry).items()
-        if name in ("job", "attempt", "state") or value != getattr(blank, name)
-    }
+    said = {name: value for name, blank in _BLANK.items() if (value := getattr(entry, name)) != blank}
+    return {"job": entry.job, "attempt": entry.attempt, "state": entry.state, **said}
+
+
+_BLANK: dict[str, object] = {**vars(Entry(0, 0)), "state": None}

@@ -61,8 +61,6 @@ def places(invocation: Invocation) -> tuple[Place, ...]:
     files = render.input_files(invocation)
     named = invocation.moved({one.path: _name(one.path) for one in files})
     taken = {_below(one.path, home).split("/")[0] for one in written.written_files(named, home)}
-    whole = {one.id for one in invocation.application.inputs if one.absolute}
-    absolute = {path for id, path in roles(invocation) if id in whole}
     for number, one in enumerate(files, 1):
         if one.path in found:
             continue
@@ -75,7 +73,7 @@ def places(invocation: Invocation) -> tuple[Place, ...]:
             one.path,
             _parent(one.path) if one.neighbours else one.path,
             f"input-{number}" if one.neighbours else target,
-            posixpath.join(home, target) if one.path in absolute else target,
+            target,
             one.mutable,
         )
     return tuple(found.values())
@@ -145,8 +143,8 @@ def prepare(invocation: Invocation, common: Common) -> Prepared:
     """The job of an invocation. Raises `UsageError` for an application without an image, and for what no job can be."""
     application = invocation.application
     laid = places(invocation)
-    moved = invocation.moved({place.given: place.value for place in laid})
     home = directory_of(application)
+    moved = invocation.moved({place.given: place.value for place in laid}, home)
     made = launch.prepare_elsewhere(moved, home)
     if made.request is None:
         raise UsageError(

@@ -61,6 +61,10 @@ def collect(
 def _image(execution: Execution) -> Image | None:
     if not execution.application.image:
         return None
+    scheme, _, place = execution.application.image.partition("://")
+    if scheme == "cvmfs":
+        repository, _, path = place.partition("/")
+        return Image(f"{scheme}://{repository}", path, "", "")
     reference = Reference.parse(execution.application.image)
     return Image(reference.domain, reference.path, reference.tag or "", execution.application.image_digest)
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 FILE = "credentials.json"
 ANY = "*"
 FORMAT = 1
+DAYS = 7
+"""How long a key of a shell is good for in a job, unless it says so itself: queues are long, and a forgotten file should be worth nothing."""
 
 
 @dataclass(frozen=True)
@@ -66,13 +68,19 @@ NONE = Credentials()
 
 
 def of_environment(environ: Mapping[str, str]) -> Credentials:
-    """The key that the tools of S3 take from their variables, for whoever submits from a shell."""
+    """The key that the tools of S3 take from their variables, for whoever submits from a shell.
+
+    It ends when AWS_CREDENTIAL_EXPIRATION says so (which who hands out short keys sets), else after `DAYS`.
+    """
     access, secret = environ.get("AWS_ACCESS_KEY_ID", ""), environ.get("AWS_SECRET_ACCESS_KEY", "")
     if not access or not secret:
         return NONE
     endpoint = environ.get("AWS_ENDPOINT_URL_S3") or environ.get("AWS_ENDPOINT_URL") or ""
     region = environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION") or "us-east-1"
-    return Credentials({ANY: S3Key(access, secret, environ.get("AWS_SESSION_TOKEN", ""), endpoint, region)})
+    stated = environ.get("AWS_CREDENTIAL_EXPIRATION", "")
+    end = seconds_of(stated) if stated else time.time() + DAYS * 86400
+    key = S3Key(access, secret, environ.get("AWS_SESSION_TOKEN", ""), endpoint, region)
+    return Credentials({ANY: key}, expires=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(end)))
 
 
 def save(path: str, credentials: Credentials) -> None:

@@ -20,7 +20,7 @@ from sampan.jobs import spec, status
 from sampan.jobs.status import State
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from sampan.jobs.spec import Job
     from sampan.jobs.status import Status
@@ -30,8 +30,10 @@ STALE_BEATS = 4
 TRAVELS = ("job.json", "inputs")
 
 
-def create(path: str, job: Job, files: Mapping[str, bytes | str] | None = None) -> None:
+def create(path: str, job: Job, files: Mapping[str, bytes | str] | None = None, *, apart: bool = False) -> None:
     """Make the directory. `files`: name in `inputs/` -> its bytes, or the path of a file, which is linked or copied.
+
+    `apart`: always copied, so that who changes the file later does not change the job's.
 
     Raises `UsageError` if there is something at `path`, `NoSpace`, `HostError`; then nothing of it stays.
     """
@@ -50,7 +52,7 @@ def create(path: str, job: Job, files: Mapping[str, bytes | str] | None = None) 
             if isinstance(content, bytes):
                 write_new(place, content)
             else:
-                _link_or_copy(content, place)
+                _bring(content, place, _copy_file if apart else _link_or_copy)
         write_new(f"{path}/job.json", raw)
     except OSError as error:
         shutil.rmtree(path, ignore_errors=True)
@@ -277,17 +279,22 @@ def _file_name(name: str) -> str:
     return name
 
 
-def _link_or_copy(source: str, place: str) -> None:
-    """A hard link where that is possible: inputs are never written, they are bound read-only or copied."""
+def _bring(source: str, place: str, one: Callable[[str, str], str]) -> None:
+    """A file or all of a directory, `one` by one."""
     if os.path.isdir(source):
-        shutil.copytree(source, place, symlinks=True, copy_function=_copy_file)
-        return
+        shutil.copytree(source, place, symlinks=True, copy_function=one)
+    else:
+        one(source, place)
+
+
+def _link_or_copy(source: str, place: str) -> str:
+    """A hard link where that is possible: inputs of a job are never written, they are bound read-only or copied."""
     try:
         os.link(source, place, follow_symlinks=True)
     except OSError:
         shutil.copyfile(source, place)
+    return place
 
 
 def _copy_file(source: str, place: str) -> str:
-    _link_or_copy(source, place)
-    return place
+    return str(shutil.copyfile(source, place))

@@ -16,19 +16,20 @@ if TYPE_CHECKING:
     from sampan.container.request import Request
     from sampan.jobs.spec import Job
     from sampan.runtime.session import Session
+    from sampan.runtime.watched import Starter
 
 
-def bring(directory: str, job: Job, session: Session) -> ContainerImage:
+def bring(directory: str, job: Job, starter: Starter, session: Session) -> ContainerImage:
     """The image, out of a store, the job's own archive or its registry. Raises `Failed`.
 
     With a digest it is that image, whatever the tag says by now.
     """
     request = job.request
     try:
-        found = _in_store(request, job, session)
+        found = _in_store(request, job, session, starter)
         if found is None and job.source:
             _load(f"{directory}/{job.source}", request.image, session)
-            found = _in_store(request, job, session)
+            found = _in_store(request, job, session, starter)
         if found is None:
             found = run.image_for(_pinned(request, job), session)
     except SampanError as error:
@@ -41,11 +42,13 @@ def bring(directory: str, job: Job, session: Session) -> ContainerImage:
     return found
 
 
-def _in_store(request: Request, job: Job, session: Session) -> ContainerImage | None:
-    found = images.find(request.image, session, request.platform)
-    if found is None or not job.digest or found.manifest == job.digest:
+def _in_store(request: Request, job: Job, session: Session, starter: Starter) -> ContainerImage | None:
+    if not job.digest:  # what the tag says now, not a moment ago
+        return images.find(request.image, session, request.platform)
+    found = starter.find(request.image, request.platform)
+    if found is None or found.manifest == job.digest:
         return found
-    return images.find(_pinned(request, job).image, session, request.platform)
+    return starter.find(_pinned(request, job).image, request.platform)
 
 
 def _pinned(request: Request, job: Job) -> Request:

@@ -53,7 +53,9 @@ def bring(directory: str, work: str, job: Job, carrier: Carrier) -> Brought:
         source = _local(directory, one)
         _make_parent(one, place)
         if source is None:
-            found = transfer.fetch(one.uri, place, carrier)
+            from sampan.jobs import remote
+
+            found = remote.fetch(one.uri, place, carrier)
         elif one.how == "copy":
             _look(one, source)
             found = _copied(one, source, place, carrier)

@@ -21,10 +21,12 @@ if TYPE_CHECKING:
 OWN = "outputs"
 
 
-def take(directory: str, found: list[Found], carrier: Carrier, *, checksums: bool, partial: bool = False) -> tuple[Staged, ...]:
+def take(
+    directory: str, found: list[Found], carrier: Carrier, *, checksums: bool, partial: bool = False, keep: bool = False
+) -> tuple[Staged, ...]:
     """Take everything in `found` to its destination. Raises `Failed`, and what `carrier.check` raises.
 
-    `partial`: the job has failed, so what there is goes into its own `outputs/`, as far as that can be.
+    `partial`: the job has failed, so what there is goes into its own `outputs/`, as far as that can be. `keep`: copy it.
     """
     overlapping = _overlapping(found)
     staged = []
@@ -32,7 +34,7 @@ def take(directory: str, found: list[Found], carrier: Carrier, *, checksums: boo
         try:
             known = _measured(one, carrier, checksums=checksums)
             destination = "" if partial else one.output.destination
-            uri = _take_one(directory, one, destination, known, (carrier, one.place in overlapping))
+            uri = _take_one(directory, one, destination, known, (carrier, keep or one.place in overlapping))
         except Failed:
             if partial:
                 continue
@@ -69,14 +71,16 @@ def _take_one(directory: str, one: Found, destination: str, known: Measured, how
 
 def _send(one: Found, target: str, known: Measured, carrier: Carrier) -> None:
     """A file by one request, a directory file by file."""
+    from sampan.jobs import remote
+
     if known.kind == "file":
-        transfer.store(one.place, target, known, carrier)
+        remote.store(one.place, target, known, carrier)
         return
     for raw in files_below(one.place):
         carrier.check()
         name = os.fsdecode(raw)
         place = f"{one.place}/{name}"
-        transfer.store(place, f"{target.rstrip('/')}/{name}", measured(place), carrier)
+        remote.store(place, f"{target.rstrip('/')}/{name}", measured(place), carrier)
 
 
 def _put(one: Found, target: str, known: Measured, how: tuple[Carrier, bool]) -> None:

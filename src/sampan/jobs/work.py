@@ -35,6 +35,7 @@ from sampan.runtime import watched
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import FrameType
+    from typing import Any
 
     from sampan.jobs.spec import Job
     from sampan.jobs.status import Staged
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from sampan.runtime.session import Session
 
 ROOM = 4096
+_OF_THE_END = ("exit", "signal", "started", "ended", "seconds", "memory")
 BATCH_IDS = ("SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "JOB_ID")
 # How sampan.pyz is told to be something else (scripts/pyz/sampan_pyz/boot.py) -> the module whose `main` is called.
 STARTS = {"--job": "sampan.jobs.work", "--runner": "sampan.batch.runner"}
@@ -79,11 +81,10 @@ class Worker:
         course = Course(path, job, self._session, (self._node, {**self._environment, **more}))
         self._pulse.add(course.beat)
         try:
-            found = course.run()
+            found = course.run(claimed)
         finally:
             self._pulse.remove(course.beat)
             course.journal.close()
-        found = replace(found, node=kernel.node(), claimed=claimed, finished=now())
         publish(path, found)
         return found
 
@@ -98,10 +99,11 @@ class Course:
         self.journal = Journal(path)
         self.beat = Beat(path, job.heartbeat, payload.grace_of(job))
         self._session = session.telling(self.journal)
-        self._status = Status("failed", phases.DEFECT)
+        # What becomes its status: a dict, because each phase adds to it.
+        self._found: dict[str, Any] = {"state": "failed", "code": phases.DEFECT}
 
-    def run(self) -> Status:
-        """All phases; the status, without its times."""
+    def run(self, claimed: str) -> Status:
+        """All phases."""
         try:
             self._begin(phases.PREPARE)
             self.beat.check()
@@ -113,8 +115,8 @@ class Course:
             self._fail(failure)
         except Exception as error:  # noqa: BLE001 - a job must end with a status, whatever happens
             self._fail(_defect(error, self.beat.phase))
-        self.journal.event("end", state=self._status.state, code=self._status.code)
-        return self._status
+        self.journal.event("end", state=self._found["state"], code=self._found["code"])
+        return Status(**self._found, node=kernel.node(), claimed=claimed, finished=now())
 
     def _in(self, place: Workspace) -> None:
         """Everything that happens in the working directory."""
@@ -123,7 +125,7 @@ class Course:
         except Failed as failure:
             if failure.phase == phases.STAGE_OUT:
                 place.keep()
-                self._status = replace(self._status, kept=place.path)
+                self._found["kept"] = place.path
             raise
 
     def _phases(self, place: Workspace) -> None:
@@ -133,10 +135,10 @@ class Course:
         if job.inputs:
             self._begin(phases.STAGE_IN)
             brought = stage_in.bring(self._path, place.path, job, carrier)
-            self._status = replace(self._status, inputs=brought.staged)
+            self._found["inputs"] = brought.staged
         self._begin(phases.IMAGE)
-        found = image.bring(self._path, job, self._session)
-        self._status = replace(self._status, image={"reference": found.reference, "digest": found.manifest})
+        found = image.bring(self._path, job, self._node.starter, self._session)
+        self._found["image"] = {"reference": found.reference, "digest": found.manifest}
         self.beat.check()
         self._begin(phases.RUN)
         where = payload.Place(self._path, place.path, brought, self._environment)
@@ -150,13 +152,10 @@ class Course:
             self._begin(phases.STAGE_OUT)
             there = collect.find(job, self._path, place.path)
             self._took(stage_out.take(self._path, there, carrier, checksums=job.checksums))
-        self._status = replace(self._status, state="done", code=phases.DONE, phase="")
+        self._found.update(state="done", code=phases.DONE)
 
     def _note(self, ended: Ended) -> None:
-        self._status = replace(
-            self._status, exit=ended.exit, signal=ended.signal, started=ended.started, ended=ended.ended, seconds=ended.seconds,
-            memory=ended.memory,
-        )  # fmt: skip
+        self._found.update({name: getattr(ended, name) for name in _OF_THE_END})
 
     def _take_part(self, place: Workspace, carrier: Carrier) -> None:
         """The program has failed; what it has left of the outputs may show why."""
@@ -165,7 +164,7 @@ class Course:
         self._took(stage_out.take(self._path, there, carrier, checksums=False, partial=True))
 
     def _took(self, staged: tuple[Staged, ...]) -> None:
-        self._status = replace(self._status, outputs=staged)
+        self._found["outputs"] = staged
 
     def _begin(self, phase: str) -> None:
         self.beat.phase = phase
@@ -174,13 +173,8 @@ class Course:
     def _fail(self, failure: Failed) -> None:
         phase = failure.phase or self.beat.phase
         self.journal.error(failure.cause, failure.hint)
-        self._status = replace(
-            self._status,
-            state=word_of(failure.code),
-            code=failure.code,
-            phase=phase,
-            cause=failure.cause,
-            hint=failure.hint or "",
+        self._found.update(
+            state=word_of(failure.code), code=failure.code, phase=phase, cause=failure.cause, hint=failure.hint or ""
         )
 
 

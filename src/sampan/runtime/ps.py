@@ -60,14 +60,24 @@ def listed(session: Session, *, everything: bool = False, filters: Sequence[str]
     container). Several values of one key widen, but for labels, which all must be there; several keys narrow. One for `status` or
     `exited` looks at everything. Raises `UsageError`, `ContainerNotFound`.
     """
-    containers.sweep(session)
-    kept = [_entry(id, session) for id in shelf.ids(session.store)]
+    kept = [entry for id in shelf.ids(session.store) if not _swept(entry := _entry(id, session), session)]
     known = {entry.id[:12] for entry in kept}
     found = sorted([*kept, *(_anonymous(known) if anonymous else ())], key=lambda entry: entry.created, reverse=True)
     wanted = _filters(filters, found, session)
     if not everything and not any(text.startswith(("status=", "exited=")) for text in filters):
         found = [entry for entry in found if entry.runs]
     return [entry for entry in found if all(keep(entry) for keep in wanted)]
+
+
+def _swept(entry: Entry, session: Session) -> bool:
+    """Whether it was to be thrown away and has ended: then it goes now."""
+    if entry.record is None or entry.record.keep != "memory" or entry.state != "exited":
+        return False
+    try:
+        containers.remove(entry.id, session)
+    except (SampanError, OSError):
+        return False
+    return True
 
 
 def prunable(session: Session, filters: Sequence[str] = ()) -> list[Entry]:

@@ -25,15 +25,18 @@ if TYPE_CHECKING:
     from sampan.container.plan import Plan
     from sampan.container.record import Record
     from sampan.engine.base import Engine, Start
+    from sampan.oci.config import ImageConfig
     from sampan.runtime.session import Session
 
 
-def decide(record: Record, session: Session, way: Way = FOREGROUND) -> tuple[Plan, Engine]:
-    """The plan for a record on this host, and the engine that will carry it out."""
+def decide(
+    record: Record, session: Session, way: Way = FOREGROUND, config: ImageConfig | None = None
+) -> tuple[Plan, Engine]:  # fmt: skip
+    """The plan for a record on this host, and the engine that will carry it out; `config` is its image's, if it is known already."""
     name = record.request.engine or session.settings.text("engine")
     place = record.directory if os.path.isdir(record.directory) else None  # none: it is only shown
     engine, can = choose(asks_of(record), name, session.settings, place)
-    config = config_of(record.image, session)
+    config = config or config_of(record.image, session)
     return plan(record, config, _edits(record), gather.facts(record, session), can, way), engine
 
 
@@ -50,6 +53,25 @@ def _edits(record: Record) -> Edits:
 def attach_socket(record: Record, session: Session) -> str:
     """Where clients attach to a container on this node: short, because a UNIX socket's path has 107 bytes."""
     return os.path.join(runtime_directory(session.settings.text("runtime_dir")), f"{record.id[:12]}.attach")
+
+
+def become(record: Record, session: Session, way: Way, *, stdin: bool = True, config: ImageConfig | None = None) -> NoReturn:
+    """Become the payload of a record, or its watcher; without `stdin` standard input is at its end. Raises what a start raises."""
+    plan, engine = decide(record, session, way, config)
+    for warning in plan.warnings:
+        session.notice.warn(warning)
+    if not stdin:
+        no_input()
+    command = engine.command(plan)
+    hold(record, session)
+    execute(command)
+
+
+def no_input() -> None:
+    """Standard input is at its end from now on."""
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
 
 
 def detach(record: Record, session: Session, *, remove: bool = False) -> int:

@@ -21,7 +21,7 @@ from sampan.engine.choose import choose
 from sampan.errors import CannotHonour, HostError
 from sampan.host import processes
 from sampan.runtime import gather
-from sampan.runtime.images import config_of
+from sampan.runtime.images import config_of, find
 from sampan.runtime.run import new_id, now
 
 if TYPE_CHECKING:
@@ -38,10 +38,8 @@ if TYPE_CHECKING:
     from sampan.runtime.session import Session
 
 MEMORY_SECONDS = 2.0
-# Requests with one of these need facts of their own.
-SPECIAL = (
-    "memory", "cpus", "environment_files", "mounts", "root", "user", "subids", "hostname", "uts", "add_hosts", "network", "isolate",
-)  # fmt: skip
+# Requests with one of these need facts of their own; so do those with a uts namespace.
+SPECIAL = ("memory", "cpus", "environment_files", "mounts", "root", "user", "subids", "hostname", "add_hosts", "network")
 # What Python ignores, and nobody else should.
 IGNORED = (signal.SIGPIPE, signal.SIGXFSZ)
 
@@ -68,6 +66,17 @@ class Starter:
         self._chosen: dict[tuple[object, ...], tuple[float, tuple[Engine, Can]]] = {}
         self._configs: dict[str, ImageConfig] = {}
         self._facts: dict[str, tuple[float, Facts]] = {}
+        self._images: dict[tuple[str, str | None], tuple[float, ContainerImage]] = {}
+
+    def find(self, reference: str, platform: str | None) -> ContainerImage | None:
+        """The image of a reference in a store, as `images.find` has it."""
+        key = (reference, platform)
+        when, known = self._images.get(key, (0.0, None))
+        if known is None or time.monotonic() > when + MEMORY_SECONDS:
+            known = find(reference, self._session, platform)
+            if known is not None:
+                self._images[key] = (time.monotonic(), known)
+        return known
 
     def decide(self, request: Request, image: ContainerImage, records: str, binds: tuple[Bind, ...]) -> Decided:
         """The plan of a request with `binds` besides; the watcher writes into the directory `records`.
@@ -104,7 +113,8 @@ class Starter:
 
     def _gather(self, record: Record) -> Facts:
         """Facts of this node and image for a request that asks for nothing special are those of the last one."""
-        if any(getattr(record.request, name) for name in SPECIAL):
+        request = record.request
+        if request.uts == "private" or any(getattr(request, name) for name in SPECIAL):
             return gather.facts(record, self._session)
         when, known = self._facts.get(record.image.tree, (0.0, None))
         if known is None or time.monotonic() > when + MEMORY_SECONDS:

@@ -25,7 +25,7 @@ THEMES = (
         f"health_{part}" for part in ("cmd", "interval", "timeout", "retries", "start_period")
     ) + " no_healthcheck"),
     ("inputs", "values directory no_container"),
-    ("jobs", "over dot back_end option at_once wait retries json"),
+    ("jobs", "over dot back_end option at_once wait retries json form pyz no_image"),
     ("image and engine", "pull platform offline cvmfs stage engine engine_trace landlock"),
 )  # fmt: skip
 # Of a command whose options mean something else.

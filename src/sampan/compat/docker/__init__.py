@@ -10,7 +10,6 @@ import os
 from sampan.compat.program import Program
 from sampan.errors import UsageError
 from sampan.options.table import FLAG, LIST, VALUE, Option
-from sampan.options.unserved import SILENT, Unserved
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,48 +30,6 @@ VERBS = {
     "volume inspect": f"{_HERE}.volumes", "volume rm": f"{_HERE}.volumes", "volume prune": f"{_HERE}.volumes",
     "network ls": f"{_HERE}.networks", "network inspect": f"{_HERE}.networks", "system df": f"{_HERE}.about", "system prune": f"{_HERE}.about",
     "context ls": f"{_HERE}.about", "context show": f"{_HERE}.about",
-}  # fmt: skip
-_OF_CONTAINERS = [
-    "run",
-    "create",
-    "exec",
-    "start",
-    "stop",
-    "restart",
-    "kill",
-    "pause",
-    "unpause",
-    "wait",
-    "rm",
-    "rename",
-    "attach",
-    "port",
-    "logs",
-    "top",
-    "stats",
-    "cp",
-    "diff",
-    "commit",
-    "export",
-]
-ALIASES = {
-    **{f"container {verb}": verb for verb in _OF_CONTAINERS},
-    **{f"image {verb}": verb for verb in ("pull", "push", "tag", "history", "save", "load", "import")},
-    "container ls": "ps", "container list": "ps", "container ps": "ps", "image ls": "images", "image list": "images", "image rm": "rmi",
-    "image remove": "rmi", "volume list": "volume ls", "volume remove": "volume rm", "network list": "network ls", "system info": "info",
-    "system events": "events", "context list": "context ls", "container remove": "rm",
-}  # fmt: skip
-_NO_BUILD = "sampan builds no images from a Dockerfile; buildah or podman build them, and `sampan load` takes them"
-_NO_DAEMON = "it needs Docker's daemon, and sampan works without one"
-_NO_NETWORKS = "containers are in the host's network, or in none"
-REFUSED = {
-    "build": _NO_BUILD, "buildx": _NO_BUILD, "builder": _NO_BUILD, "image build": _NO_BUILD, "compose": "several containers are started one by one",
-    "network create": _NO_NETWORKS, "network rm": _NO_NETWORKS, "network connect": _NO_NETWORKS, "network disconnect": _NO_NETWORKS,
-    "network prune": _NO_NETWORKS, "update": "what a container may use is said when it is started", "context use": _NO_DAEMON,
-    "context create": _NO_DAEMON, "checkpoint": "a process cannot be frozen to disk without root", "manifest": "sampan's own `pull --all-platforms` and `push` keep an index as it is",
-    "container update": "what a container may use is said when it is started",
-    **dict.fromkeys(("context export", "context import", "context inspect", "context rm", "context update", "volume update"), _NO_DAEMON),
-    **dict.fromkeys(("swarm", "service", "stack", "node", "secret", "config", "plugin", "trust", "dial-stdio"), _NO_DAEMON),
 }  # fmt: skip
 
 
@@ -103,14 +60,9 @@ PROGRAM = Program(
         Option("-D --debug", FLAG, "say more"),
         Option("-H --host", LIST, "refused: there is no daemon", "SOCKET"),
         Option("-c --context", VALUE, "refused: there is no daemon", "NAME"),
-        Unserved("--config", VALUE, SILENT, "passwords are those of podman and docker"),
-        Unserved("-l --log-level", VALUE, SILENT, ""),
-        Unserved("--tls", FLAG, SILENT, ""),
-        Unserved("--tlsverify", FLAG, SILENT, ""),
     ),
     VERBS,
-    aliases=ALIASES,
-    refused=REFUSED,
+    more=("sampan.compat.docker.unserved",),
     prepare=prepare,
     misuse=125,
     failure=1,

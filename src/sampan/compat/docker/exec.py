@@ -46,7 +46,7 @@ def main(call: Call) -> int:
         raise ContainerNotFound(f"container {name} is not running", f"sampan start {name}") from error
     call.context.progress.stop()
     if not (request.interactive or request.tty):
-        launch.no_input()
+        start.no_input()
     return start.execute(started)
 
 

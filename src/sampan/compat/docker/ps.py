@@ -10,12 +10,12 @@ from sampan.errors import SampanError, UsageError
 from sampan.host import processes
 from sampan.options.table import FLAG, LIST, VALUE, Command, Option
 from sampan.runtime import ps
-from sampan.terminal.gotemplate.functions import as_json
 from sampan.terminal.gotemplate.rows import rendered
 from sampan.terminal.output import json_result, result, short
 
 if TYPE_CHECKING:
     from sampan.compat.program import Call, Program, Verbs
+    from sampan.container.record import Record
     from sampan.runtime.ps import Entry
     from sampan.runtime.session import Session
 
@@ -65,11 +65,14 @@ def main(call: Call) -> int:
         json_result([_podman_document(entry, session) for entry in found])
         return 0
     now = time.time()
-    rows = [fields(entry, session, program, in_full=in_full, now=now) for entry in found]
+    known: dict[str, tuple[str, ...]] = {}
+    rows = [fields(entry, session, program, known, in_full=in_full, now=now) for entry in found]
     if parsed.flag("size") or ".Size" in form:
         for entry, row in zip(found, rows):
             row["Size"] = _size(entry, session)
     if form == "json":
+        from sampan.terminal.gotemplate.functions import as_json
+
         result("".join(f"{as_json({key: value for key, value in row.items() if key in _JSON})}\n" for row in rows))
         return 0
     if form == "table":
@@ -121,14 +124,16 @@ def _uses(entry: Entry, volume: str, session: Session) -> bool:
     return any(source in text.split(":")[:2] for text in entry.record.request.volumes)
 
 
-def fields(entry: Entry, session: Session, program: Program, *, in_full: bool, now: float) -> dict[str, object]:
-    """A row by Docker's names."""
+def fields(
+    entry: Entry, session: Session, program: Program, known: dict[str, tuple[str, ...]], *, in_full: bool, now: float
+) -> dict[str, object]:  # fmt: skip
+    """A row by Docker's names; `known` has the commands of images that were looked at."""
     labels = entry.labels
     return {
         "ID": entry.id if in_full else short(entry.id),
         "Image": words.shown_name(entry.image, program),
         "ImageID": entry.image_id.rpartition(":")[2],
-        "Command": words.short_command(command_of(entry, session), in_full=in_full),
+        "Command": words.short_command(command_of(entry, session, known), in_full=in_full),
         "CreatedAt": words.local(entry.created),
         "RunningFor": words.ago(entry.created, now),
         "Ports": "",
@@ -170,24 +175,26 @@ def status(entry: Entry, now: float) -> str:
     return {"created": "Created", "damaged": "Dead"}.get(entry.state, entry.state)
 
 
-def command_of(entry: Entry, session: Session) -> tuple[str, ...]:
-    """What a container runs: its entry point and command."""
+def command_of(entry: Entry, session: Session, known: dict[str, tuple[str, ...]]) -> tuple[str, ...]:
+    """What a container runs: its entry point and command, by its image's configuration where the image is still there."""
     if entry.record is None:
         return entry.command
-    return command_words(entry, session)
-
-
-def command_words(entry: Entry, session: Session) -> tuple[str, ...]:
-    """The same of a kept one, by its image's configuration where the image is still there."""
-    from sampan.container.plan import command_line
-    from sampan.runtime.images import config_of
-
-    assert entry.record is not None  # noqa: S101 - for the type checker
     request = entry.record.request
     if request.command and request.entrypoint == "":
         return request.command
+    key = repr((entry.image_id, request.entrypoint, request.command))
+    if key not in known:
+        known[key] = _looked_up(entry.record, session)
+    return known[key]
+
+
+def _looked_up(record: Record, session: Session) -> tuple[str, ...]:
+    from sampan.container.plan import command_line
+    from sampan.runtime.images import config_of
+
+    request = record.request
     try:
-        fixed, default = command_line(request, config_of(entry.record.image, session))
+        fixed, default = command_line(request, config_of(record.image, session))
     except SampanError:
         return ((request.entrypoint,) if request.entrypoint else ()) + request.command
     return (*fixed, *default)
@@ -206,7 +213,7 @@ def _podman_document(entry: Entry, session: Session) -> dict[str, object]:
     request = entry.record.request if entry.record is not None else None
     return {
         "AutoRemove": entry.record is not None and entry.record.keep == "memory",
-        "Command": list(command_of(entry, session)),
+        "Command": list(command_of(entry, session, {})),
         "Created": int(words.moment(entry.created)),
         "CreatedAt": words.ago(entry.created),
         "Exited": entry.state == "exited",
