@@ -10,6 +10,8 @@ cleanup() {
         kill "$one" 2>/dev/null || true
         wait "$one" 2>/dev/null || true
     done
+    tries=0
+    while grep -q " $WORK/" /proc/mounts && [ "$tries" -lt 100 ]; do tries=$((tries + 1)); sleep 0.1; done
 }
 trap cleanup EXIT
 trap 'exit 130' INT TERM
@@ -64,5 +66,9 @@ page="$(sed 's|/cvmfs/.*||' served.txt)/status/"
 step "the status page: $page (and $REPO/status.html)" python3 -c 'import re, sys, urllib.request
 page = urllib.request.urlopen(sys.argv[1], timeout=10).read().decode()
 print("; ".join(f"{name} {value}" for name, value in re.findall("<dt>(.*?)</dt><dd>(.*?)</dd>", page)))' "$page"
+export SAMPAN_CVMFS_SERVERS="$(cat served.txt)" SAMPAN_CVMFS_CACHE="$WORK/cache" SAMPAN_CVMFS_LINGER=1
+step "run it from the repository: only what it reads is fetched" "$SAMPAN" run "cvmfs://images.demo.example/$IMAGE" sh -c 'echo "from $(. /etc/os-release; echo "$PRETTY_NAME") in the repository"'
+# Where nothing can be mounted (no /dev/fuse), the whole image was fetched into the store, and no mount is listed.
+step "how much that was, of $(du -sh "$REPO/data" | cut -f1) in the repository" "$SAMPAN" repo mounts
 step "what sampan says when something is wrong" sh -c "'$SAMPAN' run '${IMAGE%:*}:nosuchtag' true || echo \"(exit status \$?)\""
 printf '\nDone; %s and the registry are removed again.\n' "$WORK"
