@@ -46,7 +46,7 @@ WORK="$BASE/bench-work"
 rm -rf "$WORK"; mkdir -p "$WORK"
 [ "$(id -u)" != 0 ] || chown -R "$SETUP_USER:" "$WORK" "$COPY"
 export SAMPAN_SETUP_ENV="BENCH_SAMPAN=$VENV/bin/sampan BENCH_PYZ=$BASE/sampan.pyz BENCH_SAMPAN_PLAIN=$BASE/venv-plain/bin/sampan BENCH_UDOCKER=$BASE/venv-udocker/bin/udocker BENCH_CWLTOOL=$BASE/venv-clients/bin/cwltool BENCH_BOSH=$BASE/venv-bosh/bin/python BENCH_LAYOUT=$LAYOUT BENCH_LARGE=$LARGE BENCH_WORK=$WORK SAMPAN_TEST_IMAGES=$BASE/images $SLURM"
-[ $# -gt 0 ] || set -- start pull load push store inside second life intercept apps executions slurm publish programs
+[ $# -gt 0 ] || set -- start pull load push store inside second life intercept apps executions slurm publish lazy programs
 for name; do
     stage "$name" as_user "$BASE/venv-checks/bin/python" "$COPY/tests/bench/$name.py" ${ROUNDS:-}
 done

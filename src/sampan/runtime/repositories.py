@@ -6,7 +6,6 @@ import os
 
 from sampan.cvmfs.client.site import Site, Sources, check_fqrn, check_url, proxy_groups, read_site
 from sampan.errors import UsageError
-from sampan.registry.proxy import proxy_for
 from sampan.values import frozen
 
 TYPE_CHECKING = False
@@ -64,9 +63,8 @@ def site_of(name: str, session: Session, stated: Stated = NOTHING) -> Site:
     if proxies:
         sources = Sources(sources.urls, proxy_groups(proxies), sources.direct_seconds, sources.proxy_seconds)
     elif sources.urls and sources.proxies == ((None,),):
-        sources = Sources(
-            sources.urls, ((proxy_for(sources.urls[0], os.environ),),), sources.direct_seconds, sources.proxy_seconds
-        )
+        proxy = _proxy_of_environment(sources.urls[0])
+        sources = Sources(sources.urls, ((proxy,),), sources.direct_seconds, sources.proxy_seconds)
     alien = settings.text("cvmfs_alien_cache") or found.alien
     return found.but(
         sources=sources,
@@ -77,6 +75,14 @@ def site_of(name: str, session: Session, stated: Stated = NOTHING) -> Site:
         tag=stated.tag or found.tag,
         root=stated.root or found.root,
     )
+
+
+def _proxy_of_environment(url: str) -> str | None:
+    if not any(name.lower().endswith("_proxy") for name in os.environ):
+        return None  # most machines have none, and reading URLs costs a start some milliseconds
+    from sampan.registry.proxy import proxy_for
+
+    return proxy_for(url, os.environ)
 
 
 def _keys(name: str, stated: Stated, settings: Settings) -> tuple[str, ...]:

@@ -7,7 +7,6 @@ and nothing in them is executed: quotes are taken off, `$NAME` and `${NAME}` of 
 from __future__ import annotations
 
 import os
-import re
 
 from sampan.errors import BadSetting
 from sampan.values import changed, frozen
@@ -21,9 +20,9 @@ DIRECT_SECONDS, PROXY_SECONDS = 10.0, 5.0
 """A server's and a proxy's time to answer where nothing else is said, as the official client has them."""
 QUOTA = 4000
 """Megabytes of cache where nothing else is said, as the official client has it."""
-_LINE = re.compile(r"^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)=(.*)$")
-_VARIABLE = re.compile(r"\$(?:\{([A-Za-z_][A-Za-z0-9_]*)\}|([A-Za-z_][A-Za-z0-9_]*))")
-_FQRN = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+_LINE = r"^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)=(.*)$"
+_VARIABLE = r"\$(?:\{([A-Za-z_][A-Za-z0-9_]*)\}|([A-Za-z_][A-Za-z0-9_]*))"
+_LETTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-")
 _YES = ("yes", "on", "1", "true")
 
 
@@ -65,7 +64,7 @@ class Site:
 
 def check_fqrn(fqrn: str) -> str:
     """The name of a repository. Raises `BadSetting` for what can be none (it becomes part of paths)."""
-    if not _FQRN.match(fqrn) or ".." in fqrn:
+    if not fqrn or not set(fqrn) <= _LETTERS or fqrn[0] in "._-" or ".." in fqrn:
         raise BadSetting(f"{fqrn!r} is not the name of a repository", "as in sw.example.org")
     return fqrn
 
@@ -84,7 +83,7 @@ def from_values(fqrn: str, values: Mapping[str, str]) -> Site:
     organisation, _, _ = fqrn.partition(".")
     text = values.get("CVMFS_SERVER_URL", "")
     text = text.replace("@fqrn@", fqrn).replace("@org@", organisation)
-    urls = tuple(url.strip() for url in re.split(r"[;|]", text) if url.strip())
+    urls = tuple(url.strip() for url in text.replace("|", ";").split(";") if url.strip())
     for url in urls:
         check_url(url)
     sources = Sources(
@@ -124,13 +123,15 @@ def proxy_groups(text: str) -> tuple[tuple[str | None, ...], ...]:
 
 def check_url(url: str) -> str:
     """Raises `BadSetting` for what is no http or https URL."""
-    from urllib.parse import urlsplit
-
-    try:
-        parts = urlsplit(url)
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        usable = False
+    scheme, colon, rest = url.partition("://")
+    host, colon, port = rest.partition("/")[0].rpartition("@")[2].rpartition(":")
+    if not colon or port.endswith("]"):
+        host, port = f"{host}{colon}{port}", "80"
+    # Not urlsplit: its import alone is a good part of a start from a mount that is there.
+    usable = (
+        scheme in ("http", "https") and bool(host) and port.isascii() and port.isdigit() and 0 < int(port) < 65536
+        and not any(letter <= " " or letter == "\x7f" for letter in url)
+    )  # fmt: skip
     if not usable:
         raise BadSetting(f"{url!r} is not a URL of a server or proxy", "as in http://cvmfs.example.org/cvmfs/sw.example.org")
     return url
@@ -163,8 +164,10 @@ def _read(file: str, values: dict[str, str]) -> None:
         return
     except OSError as error:
         raise BadSetting(f"cannot read {file}: {error.strerror}") from error
+    import re  # where nothing is configured nobody pays for it
+
     for line in text.splitlines():
-        found = _LINE.match(line)
+        found = re.match(_LINE, line)
         if found:
             values[found[1]] = _value(found[2], values)
 
@@ -184,7 +187,9 @@ def _value(text: str, values: Mapping[str, str]) -> str:
         elif letter in " \t;#" and not (letter in ";#" and done and text.strip()[0] in "'\""):
             break
         done.append(letter)
-    return _VARIABLE.sub(lambda name: values.get(name[1] or name[2], ""), "".join(done))
+    import re
+
+    return re.sub(_VARIABLE, lambda name: values.get(name[1] or name[2], ""), "".join(done))
 
 
 def _number(values: Mapping[str, str], name: str, otherwise: float) -> float:
