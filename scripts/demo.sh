@@ -6,7 +6,7 @@ IMAGE=${1:-}
 [ -x /usr/bin/python3 ] || [ "$(id -u)" = 0 ] || { say "python3 is missing"; exit 1; }
 make_base
 say "== set-up (once): packages, an ordinary user, sampan itself"
-stage "packages" packages demo python3 python3-venv gcc libc6-dev musl-tools procps util-linux
+stage "packages" packages demo python3 python3-venv gcc libc6-dev musl-tools procps util-linux fuse3
 [ -n "$IMAGE" ] || stage "registry" packages registry docker-registry skopeo
 stage "user" make_user
 stage "sampan" product

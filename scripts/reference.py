@@ -1,5 +1,8 @@
 #!/usr/bin/env python3
-"""Write docs/reference/commands.md and a page per command beside it, from the option tables. A test compares them."""
+"""Write docs/reference/commands.md and a page per command beside it, and one per compatible program, from the option tables.
+
+A test compares them.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,9 @@ from typing import TYPE_CHECKING
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "src"))
 
+from sampan.cli import PROGRAMS  # noqa: E402
 from sampan.cli.tables import commands  # noqa: E402
+from sampan.compat.program import Program, leading_options, table_of  # noqa: E402
 from sampan.terminal.help import explained, spelled, usage  # noqa: E402
 from sampan.terminal.manual import exit_statuses, related, themes  # noqa: E402
 
@@ -74,6 +79,49 @@ def index(groups: list[tuple[str, list[Command]]]) -> str:
     return "\n".join(parts)
 
 
+def program(name: str) -> Program:
+    """The table of a compatible program."""
+    found: Program = __import__(PROGRAMS[name][0], fromlist=["PROGRAM"]).PROGRAM
+    return found
+
+
+def program_page(found: Program) -> str:
+    """Every verb and option of a compatible program, with what becomes of it."""
+    name = found.name
+    lines = [
+        f"# {name}",
+        "",
+        (
+            f"Every verb and option of `{found.version}` as `sampan {name}` and its shim have them, made from the tables that the program itself"
+            " reads. What is refused ends with a sentence that says why; what is ignored is said in a line if it could be missed."
+        ),
+        "",
+    ]
+    lines += [
+        "## Before the verb",
+        "",
+        *table("option", [(spelled(option), explained(option)) for option in leading_options(found)]),
+    ]
+    others: dict[str, list[str]] = {}
+    for alias, verb in found.aliases.items():
+        others.setdefault(verb, []).append(f"`{alias}`")
+    for verb in found.verbs:
+        command = table_of(found, verb)
+        also = f" Also {', '.join(others[verb])}." if verb in others else ""
+        lines += [f"## {name} {verb}", "", f"{command.summary[0].upper()}{command.summary[1:]}.{also}", ""]
+        if command.options:
+            lines += table("option", [(spelled(option), explained(option)) for option in command.options])
+    lines += [
+        "## Refused",
+        "",
+        "| verb | why |",
+        "|---|---|",
+        *(f"| `{verb}` | {cell(why)} |" for verb, why in found.refused.items()),
+        "",
+    ]
+    return "\n".join(lines)
+
+
 def pages() -> dict[str, str]:
     """Every page by its path below docs/reference."""
     groups = commands()
@@ -82,11 +130,16 @@ def pages() -> dict[str, str]:
     return {"commands.md": index(groups), **{f"commands/{page_name(one)}.md": page(one, names) for one in every}}
 
 
+def program_pages() -> dict[str, str]:
+    """The pages of compatible programs, the same way."""
+    return {f"{name}.md": program_page(program(name)) for name in PROGRAMS}
+
+
 if __name__ == "__main__":
     (FOLDER / "commands").mkdir(exist_ok=True)
     written = pages()
     for old in (FOLDER / "commands").glob("*.md"):
         if f"commands/{old.name}" not in written:
             old.unlink()
-    for name, text in written.items():
+    for name, text in (*written.items(), *program_pages().items()):
         (FOLDER / name).write_text(text)

@@ -99,6 +99,14 @@ as_user() {
         PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 TERM="${TERM:-dumb}" ${SAMPAN_SETUP_ENV:-} "$@" 9>&-
 }
 
+# environment NAME PACKAGE...: a virtual environment of its own with these, made once for this list.
+environment() {
+    name=$1; shift
+    [ "$(cat "$BASE/$name" 2>/dev/null)" != "$*" ] || return 0
+    [ -x "$BASE/venv-$name/bin/pip" ] || $PY -m venv "$BASE/venv-$name"
+    "$BASE/venv-$name/bin/pip" install -qq "$@" && echo "$*" >"$BASE/$name"
+}
+
 # product: the wheel and a virtual environment with it, in a place that the ordinary user can read.
 product() {
     stamp=$(cd "$ROOT" && find src native scripts/sampan scripts/pyz scripts/build_pyz.py hatch_build.py pyproject.toml -type f ! -name '*.pyc' -exec sha256sum {} + | sort | sha256sum | cut -c1-16)
@@ -111,7 +119,7 @@ product() {
     (cd "$ROOT" && tar cf - src native scripts hatch_build.py pyproject.toml README.md LICENSE) | tar xf - -C "$BASE/build-src"
     "$BASE/venv-build/bin/pip" wheel -qq --no-deps --no-build-isolation -w "$BASE/wheel" "$BASE/build-src"
     "$VENV/bin/pip" install -qq --force-reinstall --no-deps "$BASE"/wheel/sampan-*.whl
-    "$VENV/bin/pip" install -qq "$(echo "$BASE"/wheel/sampan-*.whl)[fast]"
+    "$VENV/bin/pip" install -qq "$(echo "$BASE"/wheel/sampan-*.whl)[fast,publish]"
     rm -rf "$BASE/build-src"
     echo "$stamp" >"$BASE/product"
 }

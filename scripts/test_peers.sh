@@ -1,5 +1,6 @@
 #!/bin/sh
-# What takes too long for `make test`: large images entry by entry against umoci and podman, the real udocker, 200 kills (CRASH_POINTS).
+# What takes too long for `make test`: large images entry by entry against umoci and podman, the real udocker, 200 kills (CRASH_POINTS),
+# and programs that call docker or podman.
 . "$(dirname "$0")/setup.sh"
 make_base
 stage "packages" packages large mmdebstrap buildah python3 python3-venv python3-pip
@@ -8,7 +9,8 @@ IMAGES=${PEER_IMAGES:-/var/tmp/sampan-images}
 [ -e "$IMAGES/large/oci/index.json" ] || stage "large image" sh "$ROOT/scripts/large_image.sh" "$IMAGES/large/oci"
 udocker() { [ -x "$BASE/venv-udocker/bin/udocker" ] || { $PY -m venv "$BASE/venv-udocker" && "$BASE/venv-udocker/bin/pip" install -qq udocker; }; }
 stage "udocker" udocker
+stage "clients of docker" environment more-clients miniwdl parsl psij-python pulsar-app
 exec 9>&-
 export SAMPAN_TEST_ENV="SAMPAN_LARGE_IMAGES=$IMAGES/medium:$IMAGES/large/oci CRASH_POINTS=${CRASH_POINTS:-200} UDOCKER=$BASE/venv-udocker/bin/udocker"
 exec "$ROOT/scripts/test.sh" -q --durations=10 tests/images/test_real_images.py tests/journeys/test_adopt.py tests/journeys/test_crashes.py \
-    tests/unit/test_store_crash.py
+    tests/unit/test_store_crash.py tests/compat/test_clients.py tests/compat/test_more_clients.py

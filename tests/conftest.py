@@ -12,12 +12,16 @@ from hypothesis import settings
 pytest_plugins = [
     "tests.peers.docker_registry",
     "tests.peers.faulty",
+    "tests.peers.object_store",
     "tests.peers.podman",
     "tests.peers.proxy",
     "tests.peers.recorded",
+    "tests.peers.rocrate",
     "tests.journeys.registries",
     "tests.product",
+    "tests.peers.clients",
     "tests.images.arena",
+    "tests.journeys.launches",
 ]
 
 settings.register_profile("sampan", database=None, deadline=None)

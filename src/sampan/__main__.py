@@ -51,10 +51,7 @@ def main(words: list[str] | None = None) -> int:
 def _called() -> list[str]:
     """The words of this process; with its own name in front where that is a compatible program's (a link to sampan named docker)."""
     name = sys.argv[0].rpartition("/")[2]
-    if name not in ("sampan", "__main__.py", "sampan.pyz"):
-        if name in PROGRAMS:
-            return [name, *sys.argv[1:]]
-    return sys.argv[1:]
+    return [name, *sys.argv[1:]] if name in PROGRAMS else sys.argv[1:]
 
 
 def _command(words: list[str], level: int) -> int:

@@ -28,6 +28,12 @@ class Setting:
 
 TABLE = (
     Setting("home", "path", "", "the store (default: sampan below XDG_DATA_HOME or ~/.local/share)"),
+    Setting(
+        "executions",
+        "path",
+        "",
+        "the executions of applications, which nodes must see too (default: beside the store, with -executions)",
+    ),
     Setting("stores", "list", (), "read-only stores of the site, looked at before the own one"),
     Setting("engine", "text", "auto", "the engine that runs containers, or auto"),
     Setting("platform", "text", "", "the platform to pull when the command line does not say (default: this machine's)"),
@@ -39,6 +45,29 @@ TABLE = (
     Setting("foreign_layers", "flag", False, "fetch layers that a registry must not keep from the addresses in their manifest"),
     Setting("runtime_dir", "path", "", "this node's short-lived files (default: sampan below XDG_RUNTIME_DIR or /tmp)"),
     Setting("programs", "path", "", "sampan's native programs (default: inside the package)"),
+    Setting(
+        "repo_keys", "path", "", "the directory with keys of CVMFS repositories (default: sampan/keys below XDG_CONFIG_HOME)"
+    ),
+    Setting("cvmfs_mounts", "path", "/cvmfs", "where CVMFS repositories are mounted, for `run cvmfs://NAME/PATH`"),
+    Setting(
+        "cvmfs_servers",
+        "list",
+        (),
+        "servers of CVMFS repositories, nearest first; @fqrn@ stands for the name (default: what /etc/cvmfs says)",
+    ),
+    Setting(
+        "cvmfs_proxies", "text", "", "proxies for them: groups by `;`, members by `|`, as `http://a:3128|http://b:3128;DIRECT`"
+    ),
+    Setting("cvmfs_cache", "path", "", "fetched parts of repositories (default: sampan/cvmfs below XDG_CACHE_HOME or ~/.cache)"),
+    Setting("cvmfs_quota", "number", 4000, "megabytes that the cache may have"),
+    Setting("cvmfs_alien_cache", "path", "", "a cache without a limit that several users or nodes share, instead"),
+    Setting(
+        "cvmfs",
+        "text",
+        "auto",
+        "how `run cvmfs://` gets at a repository: mounted, fuse, bundle, or the first of them that works (auto)",
+    ),
+    Setting("cvmfs_linger", "number", 60, "seconds for which a mount of a repository stays when nobody uses it"),
     Setting("authfile", "path", "", "credentials for registries (default: those of podman and docker)"),
 )
 BY_NAME = {setting.name: setting for setting in TABLE}
@@ -96,6 +125,8 @@ def load(environ: dict[str, str] | os._Environ[str], system_file: str = SYSTEM_F
             origins[setting.name] = f"environment {setting.variable}"
     if not values["home"]:
         values["home"] = os.path.join(_below(environ, "XDG_DATA_HOME", ".local/share"), "sampan")
+    if not values["executions"]:
+        values["executions"] = f"{str(values['home']).rstrip('/')}-executions"
     return Settings(values, origins)
 
 

@@ -232,7 +232,8 @@ def test_sampan_inside_sampan(inside):
     binds = [
         word for place in {source, str(sampan.home), names.get("SAMPAN_PROGRAMS", source)} for word in ("-v", f"{place}:{place}")
     ]
-    words = ["python3", "-m", "sampan", "run", sampan.image, "sh", "-c", "id -u; ls /usr/bin/hello; grep -c . /etc/os-release"]
-    done = sampan.run(*binds, *settings, "--", *words)
+    binds += ["-v", f"{source}:/var/tmp/outer/only"]  # it lies in the outer container's root, which is the inner one's tree too
+    look = "id -u; ls /usr/bin/hello; grep -c . /etc/os-release; test ! -e /var/tmp/outer"
+    done = sampan.run(*binds, *settings, "--", "python3", "-m", "sampan", "run", sampan.image, "sh", "-c", look)
     assert done.status == 0, done.err
     assert done.lines[:2] == [str(os.getuid()), "/usr/bin/hello"]

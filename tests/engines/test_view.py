@@ -69,6 +69,13 @@ def test_binds(box, data):
     assert (data / "made").read_text() == "x\n"
 
 
+def test_binds_below_what_can_be_written_without_an_overlay(box, data):
+    """/run and /var/tmp are empty directories then; what is bound below them is seen all the same."""
+    words = [word for place in ("/run/data", "/var/tmp/deep/data") for word in ("-v", f"{data}:{place}")]
+    done = box.run(*words, "--", "sh", "-c", "cat /run/data/file /var/tmp/deep/data/file; touch /var/tmp/x")
+    assert (done.status, done.lines) == (0, ["outside", "outside"]), done.err
+
+
 def test_a_read_only_bind_is_read_only_at_its_target(box, needs, data):
     """Udocker bound `/d:/mnt:ro` read-write at the path `/mnt:ro` (D10)."""
     needs("read-only-binds")

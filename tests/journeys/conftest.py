@@ -1,4 +1,4 @@
-"""A tiny image whose only program is a static busybox, for journeys that need one of their own making."""
+"""The engines that journeys are made with, and a tiny image whose only program is a static busybox."""
 
 from __future__ import annotations
 
@@ -7,9 +7,20 @@ from pathlib import Path
 
 import pytest
 
+from tests.engines.conftest import PROBES
 from tests.images.build import Layout, directory, file, layer, symlink, whiteout
 
 BUSYBOX = Path("/bin/busybox")
+ENGINES = ("namespace", "intercept")
+
+
+@pytest.fixture(params=ENGINES)
+def engine(request):
+    """The engines that a journey is the same with, one after the other."""
+    can, why = PROBES[request.param]
+    if can is None:
+        pytest.skip(f"the engine {request.param} does not work here: {why}")
+    return request.param
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import os
 import subprocess
 import tarfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,12 @@ def box(registry, tmp_path_factory):
             found("rm", "-f", id)
 
 
+@pytest.fixture
+def machine(box, engine):
+    """The same store used with each engine."""
+    return replace(box, variables={"SAMPAN_ENGINE": engine})
+
+
 @pytest.fixture(scope="module")
 def package(tmp_path_factory) -> Path:
     """A package with a file of another owner, and a script that makes more."""
@@ -63,22 +70,24 @@ def package(tmp_path_factory) -> Path:
     return place / "owned.deb"
 
 
-def test_apt_installs_and_the_owners_go_into_the_image(box, package):
+def test_apt_installs_and_the_owners_go_into_the_image(machine, package, engine):
     install = (
         PREPARE
         + "apt-get -o Debug::NoLocking=1 install -y /owned.deb && dpkg -s owned && stat -c '%u:%g %a %n' /var/lib/owned/spool"
     )
-    done = box("run", "--root", "--name", "apt", "-v", f"{package}:/owned.deb:ro", box.image, "bash", "-c", install)
+    done = machine(
+        "run", "--root", "--name", f"apt-{engine}", "-v", f"{package}:/owned.deb:ro", machine.image, "bash", "-c", install
+    )
     assert done.status == 0, done.err + done.text
     assert "Status: install ok installed" in done.text
     assert done.lines[-1] == "776:777 2750 /var/lib/owned/spool"
-    box.good("commit", "apt", "owned:1")
+    machine.good("commit", f"apt-{engine}", "owned:1")
     look = "stat -c '%U:%G %a' /var/lib/owned/spool /usr/share/owned/setgid /usr/share/owned/link; id owned"
-    assert box.good("run", "--root", "owned:1", "sh", "-c", look).lines == [
+    assert machine.good("run", "--root", "owned:1", "sh", "-c", look).lines == [
         "owned:owned 2750", "root:owned 2755", "owned:owned 777", "uid=776(owned) gid=777(owned) groups=777(owned)",
     ]  # fmt: skip
-    for name in ("apt", "owned:1"):
-        found = members(box.good("export", name).out)
+    for name in (f"apt-{engine}", "owned:1"):
+        found = members(machine.good("export", name).out)
         assert found["var/lib/owned/spool"][1:4] == (0o2750, 776, 777)
         assert found["usr/share/owned/setgid"][1:4] == (0o2755, 0, 777)
         assert found["usr/share/owned/link"][2:4] == (776, 777)
@@ -230,22 +239,22 @@ def test_a_program_that_joins_has_it_too_and_nothing_stays(box):
         time.sleep(0.05)
 
 
-def test_an_image_shows_its_own_owners(box, tmp_path):
+def test_an_image_shows_its_own_owners(machine, tmp_path):
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w") as tar:
         member = tarfile.TarInfo("opt/of image")
         member.uid, member.gid, member.mode = 33, 34, 0o640
         tar.addfile(member)
-    box.good("run", "--root", "--name", "base", box.image, "mkdir", "-p", "/opt")
+    machine.good("run", "--root", "--name", "base", machine.image, "mkdir", "-p", "/opt")
     (tmp_path / "one.tar").write_bytes(stream.getvalue())
     with (tmp_path / "one.tar").open("rb") as archive:
-        assert box("cp", "-", "base:/", stdin=archive.read()).status == 0
-    box.good("commit", "base", "with-owner:1")
-    assert box.good("run", "--root", "with-owner:1", "stat", "-c", "%u:%g", "/opt/of image").text == "33:34\n"
+        assert machine("cp", "-", "base:/", stdin=archive.read()).status == 0
+    machine.good("commit", "base", "with-owner:1")
+    assert machine.good("run", "--root", "with-owner:1", "stat", "-c", "%u:%g", "/opt/of image").text == "33:34\n"
     script = "chmod 600 '/opt/of image'; stat -c '%u:%g %a' '/opt/of image'; mv '/opt/of image' /opt/moved"
-    done = box.good("run", "--root", "--name", "more", "with-owner:1", "sh", "-c", script)
+    done = machine.good("run", "--root", "--name", "more", "with-owner:1", "sh", "-c", script)
     assert done.text == "33:34 600\n"
-    box.good("rm", "base", "more")
+    machine.good("rm", "base", "more")
 
 
 def test_pipes_end_with_the_payload(box):

@@ -9,6 +9,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -59,15 +60,15 @@ def until(condition, seconds: float, sampan: Sampan, name: str):
 
 
 @pytest.fixture
-def ended(sampan):
+def machine(sampan, engine):
     """Whatever runs at the end of a test is ended."""
-    yield
+    yield replace(sampan, variables={"SAMPAN_ENGINE": engine})
     for id in sampan("ps", "-aq", "--no-trunc").lines:
         if len(id) == 64:
             sampan("rm", "-f", id)
 
 
-def test_a_database_with_its_data_outside(sampan: Sampan, registry, tmp_path, ended):
+def test_a_database_with_its_data_outside(machine: Sampan, registry, tmp_path):
     if not os.path.exists("/usr/lib/postgresql/15/bin/postgres"):
         pytest.skip("postgresql is not installed on this machine, from whose packages the image is made")
     reference = image(registry, "postgres", POSTGRES)
@@ -77,7 +78,7 @@ def test_a_database_with_its_data_outside(sampan: Sampan, registry, tmp_path, en
         f"export PATH=$PATH:/usr/lib/postgresql/15/bin; [ -e /data/PG_VERSION ] || initdb -D /data -A trust --locale=C.UTF-8 --no-sync >/dev/null; "
         f"exec postgres -D /data -k /tmp -h 127.0.0.1 -p {port} -c jit=off"
     )
-    sampan.good("run", "-d", "--name", "db", "-v", f"{data}:/data", reference, "sh", "-c", script)
+    machine.good("run", "-d", "--name", "db", "-v", f"{data}:/data", reference, "sh", "-c", script)
 
     def query(text: str) -> str:
         psql = shutil.which("psql") or "/usr/lib/postgresql/15/bin/psql"
@@ -85,11 +86,11 @@ def test_a_database_with_its_data_outside(sampan: Sampan, registry, tmp_path, en
             [psql, "-h", "127.0.0.1", "-p", str(port), "-At", "postgres", "-c", text], capture_output=True, text=True
         ).stdout
 
-    until(lambda: query("select 1") == "1\n", 60, sampan, "db")
+    until(lambda: query("select 1") == "1\n", 60, machine, "db")
     query("create table t(n int); insert into t select generate_series(1, 1000)")
     assert query("select sum(n) from t") == "500500\n"
     assert (data / "PG_VERSION").stat().st_uid == os.getuid()
-    inside = sampan.good(
+    inside = machine.good(
         "exec",
         "db",
         "sh",
@@ -97,19 +98,19 @@ def test_a_database_with_its_data_outside(sampan: Sampan, registry, tmp_path, en
         f"/usr/lib/postgresql/15/bin/psql -h 127.0.0.1 -p {port} -At postgres -c 'select count(*) from t'",
     )
     assert inside.lines == ["1000"]
-    sampan.good("stop", "db")
-    assert "shut down" in sampan.good("logs", "db").err
-    sampan.good("start", "-d", "db")
-    until(lambda: query("select count(*) from t") == "1000\n", 60, sampan, "db")
+    machine.good("stop", "db")
+    assert "shut down" in machine.good("logs", "db").err
+    machine.good("start", "-d", "db")
+    until(lambda: query("select count(*) from t") == "1000\n", 60, machine, "db")
 
 
-def test_a_notebook_from_pypi(sampan: Sampan, registry, tmp_path, ended):
+def test_a_notebook_from_pypi(machine: Sampan, registry, tmp_path):
     reference = image(registry, "venv", VENV)
     port = free_port()
     options = ["-v", "/etc/ssl/certs:/etc/ssl/certs:ro", "-v", f"{tmp_path}:/work"]
     passed = {name: value for name, value in os.environ.items() if name.startswith("PIP_") and name != "PIP_FIND_LINKS"}
     install = "python3 -m venv /nb && /nb/bin/pip install -q --no-compile jupyter-server"
-    done = sampan(
+    done = machine(
         "run",
         "--name",
         "notebook",
@@ -135,7 +136,7 @@ def test_a_notebook_from_pypi(sampan: Sampan, registry, tmp_path, ended):
         "--notebook-dir=/work",
     ]
     (tmp_path / "mine.txt").write_text("hello")
-    sampan.good("start", "-d", "notebook", *words)
+    machine.good("start", "-d", "notebook", *words)
 
     def listing():
         try:
@@ -144,6 +145,6 @@ def test_a_notebook_from_pypi(sampan: Sampan, registry, tmp_path, ended):
         except (urllib.error.URLError, ConnectionError):
             return None
 
-    names = [entry["name"] for entry in until(listing, 60, sampan, "notebook")]
+    names = [entry["name"] for entry in until(listing, 60, machine, "notebook")]
     assert "mine.txt" in names
-    sampan.good("stop", "notebook")
+    machine.good("stop", "notebook")

@@ -44,7 +44,9 @@ def test_two_hundred_runs_at_once(shared_sampan):
     assert list((shared_sampan.home / "tmp").iterdir()) == []
 
 
-@pytest.mark.parametrize("options", [[], ["--init"]], ids=["nobody stays", "a watcher stays"])
+@pytest.mark.parametrize(
+    "options", [[], ["--init"], ["--engine", "intercept"]], ids=["nobody stays", "a watcher stays", "without namespaces"]
+)
 def test_a_gigabyte_through_a_pipe(shared_sampan, options):
     head = subprocess.Popen(["head", "-c", str(GIGABYTE), "/dev/zero"], stdout=subprocess.PIPE)
     with shared_sampan.popen("run", *options, shared_sampan.image, "cat", stdin=head.stdout, stdout=subprocess.PIPE) as run:
@@ -131,7 +133,9 @@ def terminal(shared_sampan, tmp_path):
     made.close()
 
 
-@pytest.mark.parametrize("options", ["", "--init "], ids=["nobody stays", "a watcher stays"])
+@pytest.mark.parametrize(
+    "options", ["", "--init ", "--engine intercept "], ids=["nobody stays", "a watcher stays", "without namespaces"]
+)
 def test_job_control_in_a_shell(shared_sampan, terminal, options):
     command = " ".join(shared_sampan.command())
     terminal.expect("ready> ")
@@ -153,7 +157,7 @@ def test_job_control_in_a_shell(shared_sampan, terminal, options):
     terminal.expect("ended with 130")
 
 
-def test_a_program_is_compiled_and_runs(sampan, registry, tmp_path):
+def test_a_program_is_compiled_and_runs(sampan, engine, registry, tmp_path):
     if not os.path.exists("/usr/bin/make"):
         pytest.skip("make is not installed on this machine, from whose packages the image is made")
     reference = image(registry, "compiler", COMPILER)
@@ -162,7 +166,19 @@ def test_a_program_is_compiled_and_runs(sampan, registry, tmp_path):
         '#include <stdio.h>\n#include <math.h>\nint main(void) { printf("%.3f\\n", sqrt(ANSWER)); return 0; }\n'
     )
     (tmp_path / "src/Makefile").write_text("main: main.c\n\tgcc -O2 -Wall -DANSWER=42.0 -o $@ $< -lm\n")
-    done = sampan.good("run", "-w", str(tmp_path / "src"), "-v", f"{tmp_path}/src", reference, "sh", "-c", "make -s && ./main")
+    done = sampan.good(
+        "run",
+        "--engine",
+        engine,
+        "-w",
+        str(tmp_path / "src"),
+        "-v",
+        f"{tmp_path}/src",
+        reference,
+        "sh",
+        "-c",
+        "make -s && ./main",
+    )
     assert done.lines == ["6.481"]
     assert (tmp_path / "src/main").stat().st_uid == os.getuid()
 

@@ -59,7 +59,7 @@ def test_it_is_inside(spaces, running, run):
 
 def test_it_sees_the_processes(running, run):
     plan = running()
-    done = run(plan(argv=("sh", "-c", "cat /proc/1/comm; cat /proc/2/comm; echo $PPID; kill -TERM 2")))
+    done = run(plan(argv=("sh", "-c", "cat /proc/1/comm; cat /proc/2/comm; echo $PPID; kill -0 2")))
     assert (done.stdout.split(), done.returncode) == (["init", "sleep", "0"], 0)
 
 

@@ -6,7 +6,6 @@ import hashlib
 import os
 import ssl
 import subprocess
-from dataclasses import replace
 
 import pytest
 
@@ -16,6 +15,7 @@ from sampan.oci.digest import Digest, sha256_of
 from sampan.registry.certificates import CertificateDirectories
 from sampan.registry.tls import TlsRules
 from sampan.settings import load
+from sampan.values import changed
 from tests.peers.certificates import make_authority
 from tests.peers.faulty import Faulty, cut, redirect
 from tests.registry.conftest import BIG, big_layer, reference
@@ -149,7 +149,7 @@ def foreign(faulty, elsewhere, layout, tmp_path, notice, clock, make_client):
     layer = big_layer(layout)
     del faulty.blobs[str(layer.digest)]
     elsewhere.blobs[str(layer.digest)] = (BIG, "x")
-    return replace(layer, urls=(f"{elsewhere.url}/v2/x/blobs/{layer.digest}",)), make_client(SAMPAN_FOREIGN_LAYERS="1")
+    return changed(layer, urls=(f"{elsewhere.url}/v2/x/blobs/{layer.digest}",)), make_client(SAMPAN_FOREIGN_LAYERS="1")
 
 
 def bring(client, server, layer):
@@ -169,7 +169,7 @@ def test_foreign_layers_are_fetched_only_if_the_settings_say_so(foreign, faulty,
 def test_foreign_layers_without_credentials_and_over_cuts(foreign, faulty, elsewhere):
     layer, client = foreign
     elsewhere.on("/blobs/", cut(1_000_000), times=3)
-    broken = replace(layer, urls=(f"{elsewhere.url}/v2/x/blobs/sha256:{'0' * 64}", *layer.urls))
+    broken = changed(layer, urls=(f"{elsewhere.url}/v2/x/blobs/sha256:{'0' * 64}", *layer.urls))
     assert bring(client, faulty, broken) == BIG
     assert {one.authorization for one in elsewhere.requests} == {None}
     assert [one.range for one in elsewhere.requests][-1] == f"bytes=2000000-{len(BIG) - 1}"
@@ -179,7 +179,7 @@ def test_foreign_layers_without_credentials_and_over_cuts(foreign, faulty, elsew
 def test_foreign_layers_from_odd_places(foreign, faulty, url):
     layer, client = foreign
     with pytest.raises(ProtocolError):
-        bring(client, faulty, replace(layer, urls=(url,)))
+        bring(client, faulty, changed(layer, urls=(url,)))
 
 
 def test_settings_know_the_flag():

@@ -1,7 +1,8 @@
-"""The start-up path of `sampan run`: what it imports, and how many instructions it takes until exec."""
+"""The start-up path of `sampan run`: what it imports, and how many instructions it takes until exec. That of `app launch` above it."""
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -10,9 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.apps.made import document, one, output
+
 ROOT = Path(__file__).parents[2]
 ALLOWED = Path(__file__).with_name("startup.txt")
 BUDGET = 60_000_000
+BUDGET_OF_AN_APPLICATION = 20_000_000
 # The start with exec replaced: all that sampan does, and then what was imported.
 START = """
 import os, sys
@@ -78,3 +82,45 @@ def test_a_start_costs_at_most_sixty_million_instructions(shared_sampan):
         [*counting, sys.executable, "-I", "-S", "-c", "pass"], capture_output=True, text=True, env=shared_sampan.environment()
     )
     assert ours - instructions(bare.stderr) <= BUDGET
+
+
+# The whole of a launch, but for the program itself.
+LAUNCH = """
+import os
+from sampan.__main__ import main_and_exit
+os.posix_spawn = lambda *_, **__: 1
+os.waitpid = lambda *_: (1, 0)
+main_and_exit()
+"""
+
+
+def test_a_launch_costs_at_most_twenty_million_instructions_above_a_run(shared_sampan, tmp_path):
+    """Of a descriptor in a file that this node has seen before: twelve inputs, an output, a group; until its outputs were found."""
+    if shutil.which("valgrind") is None:
+        pytest.skip("valgrind is not installed")
+    numbers = [one(f"N{n}", "Number", optional=True, minimum=0, command_line_flag=f"--n{n}") for n in range(8)]
+    flags = [one(f"F{n}", "Flag", optional=True, command_line_flag=f"-f{n}") for n in range(2)]
+    keys = " ".join(f"[{each['id']}]" for each in (*numbers, *flags))
+    made = document(
+        f"cp [FILE] [OUT]; echo [TEXT] {keys}",
+        [one("FILE", "File"), one("TEXT"), *numbers, *flags],
+        output_files=[output("OUT", "[TEXT].out")],
+        groups=[{"id": "g", "name": "g", "members": ["F0", "F1"], "mutually-exclusive": True}],
+        container_image={"type": "docker", "image": shared_sampan.image},
+    )
+    (tmp_path / "application.json").write_text(json.dumps(made))
+    (tmp_path / "in.txt").write_text("x")
+    (tmp_path / "word.out").write_text("x")
+    words = ["app", "launch", "application.json", "--FILE", "in.txt", "--TEXT", "word", "--N3", "4"]
+    counting = ("valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null")
+    shared_sampan.good(*words, cwd=tmp_path)
+    done = subprocess.run(
+        [*counting, sys.executable, "-c", LAUNCH, *words],
+        capture_output=True,
+        text=True,
+        env=shared_sampan.environment(),
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    run = instructions(started(shared_sampan, "run", shared_sampan.image, "true", prefix=counting))
+    assert instructions(done.stderr) - run <= BUDGET_OF_AN_APPLICATION

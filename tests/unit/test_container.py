@@ -216,6 +216,13 @@ def test_outer_mounts_come_before_inner_ones():
     assert order.index("/mnt") < order.index("/mnt/x/y")
 
 
+def test_what_is_bound_below_a_place_without_an_overlay_is_mounted_on_it():
+    found = planned(can=Can("namespace", ALWAYS), volumes=("/a:/var/tmp/x", "/b:/run"))
+    order = [mount.target for mount in found.mounts]
+    assert order.index("/var/tmp") < order.index("/var/tmp/x")
+    assert order.count("/run") == 1
+
+
 def test_one_target_twice_is_refused():
     with pytest.raises(UsageError, match="two mounts have the target /x"):
         planned(volumes=("/a:/x",), tmpfs=("/x",))

@@ -6,14 +6,18 @@
 
 static u8 *table HOT;
 
+void owners_map(int fd)
+{
+    long got = KERNEL(mmap, 0, OWNERS_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (!is_error(got))
+        table = (u8 *)got;
+}
+
 /* Mapped when it is first needed: most programs look at no owner. */
 static u8 *owners(void)
 {
-    if (!table && container->owners_size) {
-        long got = KERNEL(mmap, 0, OWNERS_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, reserved_descriptor(RESERVED_OWNERS), 0);
-        if (!is_error(got))
-            table = (u8 *)got;
-    }
+    if (!table && container->owners_size)
+        owners_map(reserved_descriptor(RESERVED_OWNERS));
     return table;
 }
 

@@ -33,6 +33,8 @@ struct owner *owner_find(u64 key);
 /* The entry, added if need be; NULL: no table, or it is full. */
 struct owner *owner_add(u64 key);
 
+/* In the launcher, before the table has its number. */
+void owners_map(int fd);
 /* In the launcher: opens or makes the table; its descriptor, or a negative error. NULL: one that vanishes with the container. */
 long owners_open(const char *path, bool nested);
 

@@ -24,6 +24,20 @@ u32 keep_text(const char *text)
     return offset;
 }
 
+/* What is bound covers all that was bound below the place before it, as a mount does. */
+static void drop_covered(const char *guest)
+{
+    u32 kept = 0;
+    size_t length = strlen(guest);
+    for (u32 i = 0; i < making->bind_count; i++) {
+        const char *place = container_text(making->binds[i].guest);
+        bool covered = making->binds[i].guest_length > length && !memcmp(place, guest, length) && place[length] == '/';
+        if (!covered)
+            making->binds[kept++] = making->binds[i];
+    }
+    making->bind_count = kept;
+}
+
 /* Longest guest path first, so that the first match is the innermost; of two for the same place the later covers the earlier. */
 static u32 slot_for(const char *guest)
 {
@@ -71,6 +85,7 @@ void add_bind(int fd, const char *guest, u32 flags)
     if (text_equal(host, "/"))
         host[0] = 0;
     bool directory = (status.mode & S_IFMT) == S_IFDIR;
+    drop_covered(guest);
     u32 slot = slot_for(guest);
     making->binds[slot] = (struct bind){
         .guest = keep_text(guest), .guest_length = (u32)strlen(guest), .host = keep_text(host), .host_length = (u32)strlen(host),
@@ -220,6 +235,8 @@ static int owners_for(const struct launch *launch)
         fail(STATUS_FAILED, "cannot use the table of owners", launch->owners ? " " : "", launch->owners ? launch->owners : "", ": ",
              error_words(launch->owners_fd), NULL);
     making->owners_size = OWNERS_SIZE;
+    if (launch->image_owners_fd >= 0)
+        show_image_owners(launch);
     return launch->owners_fd;
 }
 

@@ -39,6 +39,8 @@ struct launch {
     u32 shown_uid, shown_gid;
     const char *owners;          /* file with the table of owners, or NULL */
     int owners_fd;
+    const char *image_owners;    /* file of what the image's own files have otherwise than the disk, or NULL */
+    int image_owners_fd;         /* -1 without */
     int scratch_parent;          /* directory for scratch.c, -1 without */
     const char *foreign[FOREIGN_LIMIT];
     u32 foreign_count;
@@ -89,6 +91,10 @@ long open_host(const char *path, bool nested, bool *read_only);
 /* --- build.c --- */
 /* Makes the description, installs it on the reserved descriptors and at its address. */
 void launch_build(struct launch *launch);
+
+/* --- shown.c --- */
+/* Fills the table of owners with what the image's own files have otherwise than the disk. */
+void show_image_owners(const struct launch *launch);
 
 /* --- join.c --- */
 /* Instead of opening and building: takes over the description of a running container. */

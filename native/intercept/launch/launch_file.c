@@ -201,6 +201,8 @@ static void engine_option(struct file_state *state, const struct record *record)
         state->launch->options |= OPTION_TRACE;
     else if (text_equal(name, "owners"))
         state->launch->owners = host_path(state, record, value);
+    else if (text_equal(name, "image-owners"))
+        state->launch->image_owners = host_path(state, record, value);
     else if (text_equal(name, "ready"))
         ready(state, record);
     else if (text_equal(name, "enter"))

@@ -54,11 +54,12 @@ static void open_caller_directory(struct launch *launch)
         launch->caller_path = *path ? path : "/";
 }
 
-/* A mount that is bound brings along what is mounted below it. Inside a container that means its binds: they are asked for anew. */
-static void open_binds_below(struct launch *launch, int fd, const char *target)
+/* A mount that is bound brings along what is mounted below it. Inside a container that means its binds: they are asked for anew. They lie
+ * below the name: a tree that is the outer container's root too has none below the name by which the store knows it. */
+static void open_binds_below(struct launch *launch, const char *host, const char *target)
 {
     char guest[PATH_LIMIT];
-    if (!launch->nested || guest_path_of(fd, guest))
+    if (!launch->nested || canonical_directory(AT_FDCWD, host, guest))
         return;
     size_t length = strlen(guest), target_length = strlen(target);
     for (u32 i = container->bind_count; i-- > 0;) {
@@ -96,7 +97,7 @@ static void open_request(struct launch *launch, struct bind_request request)
         fail(STATUS_FAILED, "more than ", number_text(REQUEST_LIMIT), " binds", NULL);
     launch->opened[launch->opened_count++] = request;
     if (request.kind == REQUEST_BIND)
-        open_binds_below(launch, request.fd, request.guest);
+        open_binds_below(launch, request.host, request.guest);
 }
 
 static void touch(const struct launch *launch)
@@ -124,13 +125,15 @@ void launch_open(struct launch *launch, char **envp)
     if (launch->root_fd < 0)
         fail(STATUS_FAILED, "cannot open the root directory ", launch->root, ": ", error_words(launch->root_fd), NULL);
     launch->root_read_only |= read_only;
-    open_binds_below(launch, launch->root_fd, "/");
+    open_binds_below(launch, launch->root, "/");
     for (u32 i = 0; i < launch->request_count; i++)
         open_request(launch, launch->requests[i]);
     if (launch->touch)
         touch(launch);
     if (launch->options & OPTION_SHOWN_IDS)
         launch->owners_fd = (int)owners_open(launch->owners, launch->nested);
+    /* A cache: without it the image's own files are shown as root's. */
+    launch->image_owners_fd = launch->image_owners ? (int)open_host(launch->image_owners, launch->nested, &read_only) : -1;
     open_foreign(launch);
     open_caller_directory(launch);
 }

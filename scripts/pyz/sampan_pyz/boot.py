@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from types import CodeType, ModuleType
     from typing import Any, BinaryIO
 
-# A worker of `sampan.runtime.inside` starts like sampan.pyz itself, and then is something else.
+# What starts like sampan.pyz itself and then is something else: the worker of `sampan.runtime.inside`, that of a job, and the
+# runner of local jobs. First word -> module.
 WORKER = "--worker"
+STARTS = {WORKER: "sampan.runtime.worker", "--job": "sampan.jobs.work", "--runner": "sampan.batch.runner"}
 
 
 class Bundle:
@@ -33,11 +35,11 @@ class Bundle:
         self._packages: set[str] = head["packages"]
         self._data: dict[str, bytes] = head["data"]
 
-    def interpreter(self) -> tuple[str, ...]:
-        """The first words of a command that runs `sampan.runtime.worker` by this interpreter and these modules."""
+    def interpreter(self, start: str = WORKER) -> tuple[str, ...]:
+        """The first words of a command that runs one of `STARTS` by this interpreter and these modules."""
         front = int(self._data["front"])
         code = f"import sys; exec(open(sys.argv[1], 'rb').read({front}).partition(b'\\n#python\\n')[2])"
-        return (sys.executable, "-I", "-S", "-c", code, self.archive, WORKER)
+        return (sys.executable, "-I", "-S", "-c", code, self.archive, start)
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:  # noqa: ARG002 - the protocol
         """Of a module that is in the bundle."""
@@ -100,10 +102,8 @@ def start(archive: str, stream: BinaryIO, offset: int, head: dict[str, Any]) -> 
 
         archive = f"{posix.getcwd()}/{archive}"
     sys.meta_path.insert(0, Bundle(archive, stream, offset, head))
-    if sys.argv[1:2] == [WORKER]:
-        from sampan.runtime.worker import main as work
-
-        work(sys.argv[2:])
+    if sys.argv[1:] and sys.argv[1] in STARTS:
+        __import__(STARTS[sys.argv[1]], fromlist=["main"]).main(sys.argv[2:])
         return
     sys.argv[0] = archive
     from sampan.__main__ import main

@@ -50,6 +50,24 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "prune": ("sampan.cli.prune", "remove all containers that do not run"),
         "wrap": ("sampan.cli.wrap", "make an executable file that runs a program in an image"),
     },
+    "applications": {
+        "app": (
+            "sampan.cli.app",
+            "Boutiques applications: launch, simulate, show, example, validate, test, list, add, import, rm",
+        ),
+        "job": (
+            "sampan.cli.job",
+            "launch applications as many jobs: submit, bundle, take, list, show, logs, wait, cancel, retry, fetch, clean",
+        ),
+        "rerun": ("sampan.cli.rerun", "repeat the execution of a crate, and say what differs"),
+        "bosh": ("sampan.cli.bosh", "the words of bosh: validate, exec, example, evaluate, invocation, test, version"),
+    },
+    "repositories": {
+        "repo": (
+            "sampan.cli.repo",
+            "CVMFS repositories of images: init, publish, status, ls, cat, check, gc, resign, tag, rollback, mirror, serve",
+        ),
+    },
     "sampan itself": {
         "doctor": ("sampan.cli.doctor", "say what works on this machine, and why something does not"),
         "self-check": ("sampan.cli.self_check", "try on this node what a job's start does"),

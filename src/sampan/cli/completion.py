@@ -79,6 +79,9 @@ def _complete(words: list[str], context: Context) -> list[tuple[str, str]]:
     table = module.VERBS.get(words[1], (None,))[0] if hasattr(module, "VERBS") else module.COMMAND
     if table is None:
         return []
+    if hasattr(module, "inputs_of") and (found_inputs := module.inputs_of(words[1], words[2:], context)) is not None:
+        inputs, rest = found_inputs
+        return candidates(inputs, rest, lambda metavar: _things(table.words, metavar, context))
     rest = words[2:] if hasattr(module, "VERBS") else words[1:]
     return candidates(table, rest, lambda metavar: _things(table.words, metavar, context))
 
@@ -116,7 +119,7 @@ def _things(command: str, metavar: str, context: Context) -> list[str]:
 
 
 def _stored(command: str, kind: str, context: Context) -> list[str]:
-    """Images, containers and pins of the store."""
+    """Images, containers and pins of the store, and executions."""
     from sampan.container import shelf
     from sampan.runtime import ps
     from sampan.runtime.listing import listed
@@ -127,6 +130,14 @@ def _stored(command: str, kind: str, context: Context) -> list[str]:
         return sorted({f"{entry.name}:{entry.tag}" for entry in listed(session) if entry.tag})
     if kind == "IMAGE NAME":
         return sorted({entry.name for entry in listed(session) if entry.name})
+    if kind == "EXECUTION":
+        from sampan.executions.launch import kept as kept_executions
+
+        return ["last", *kept_executions(session).ids()]
+    if kind == "APPLICATION":
+        from sampan.apps import catalogue
+
+        return [kept.name if kept.name.isidentifier() else f"{kept.name}/{kept.version}" for kept in catalogue.listing(session)]
     if kind == "ID":
         return [pin.id for pin in pins.listing(session.store)]
     if kind not in ("CONTAINER", "SOURCE", "GOAL"):

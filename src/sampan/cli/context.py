@@ -65,7 +65,7 @@ class Context:
 
         values = self.settings
         if parsed is not None:
-            for name in ("offline", "stage"):
+            for name in ("offline", "stage", "cvmfs"):
                 if parsed.values.get(name):
                     values = values.override(name, parsed.values[name])
         return Session(values, self.notice, self.progress)

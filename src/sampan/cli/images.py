@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sampan.options.table import FLAG, LIST, VALUE, Argument, Command, Option
+from sampan.options.table import FLAG, LIST, TEMPLATE, VALUE, Argument, Command, Option
 from sampan.runtime.listing import listed, shared_layers
 from sampan.terminal import output
 from sampan.terminal.gotemplate.rows import rendered
@@ -21,17 +21,18 @@ COMMAND = Command(
         Option("-f --filter", LIST, "only those: reference=PATTERN, dangling=BOOL, label=NAME[=VALUE], before=IMAGE, since=IMAGE", "FILTER"),
         Option("--digests", FLAG, "with the digest of the index or manifest"),
         Option("--tree", FLAG, "by the layers that they share"),
-        Option("--format", VALUE, "`table`, `json`, or a template as '{{.ID}} {{.Name}}'", "FORMAT", default="table"),
+        Option("--format", VALUE, "`table`, `json`, or a template as '{{.ID}} {{.Name}}'", "FORMAT", ("table", "json", TEMPLATE), "table"),
         Option("-q --ids", FLAG, "ids alone"),
         Option("--no-trunc", FLAG, "ids in full"),
     ),
-    (Argument("NAME", "?", "only the images of this name"),),
+    (Argument("NAME", "?", "only the images of this name; those of a repository: cvmfs://NAME"),),
     description=(
         "Fields of a template: .ID .Name .Repository .Tag .Digest .Platform .Size .CreatedAt .CreatedSince .PulledSince .Reference; the language is "
         "that of Go's templates, and `table` in front makes columns."
     ),
     examples=(
         ("sampan images --filter 'reference=quay.io/*/*'", "what came from one registry"),
+        ("sampan images cvmfs://sw.example.org", "what a repository has"),
         ("sampan rmi $(sampan images -q --filter dangling=true)", "remove what has no name"),
     ),
 )  # fmt: skip
@@ -43,6 +44,10 @@ _FIELDS = (
 
 def main(parsed: Parsed, context: Context) -> int:
     """The table or JSON on standard output."""
+    if (parsed.text("name") or "").startswith("cvmfs://"):
+        from sampan.cli import repo_images
+
+        return repo_images.main(parsed, context)
     session = context.session()
     found = listed(session, parsed.text("name"), parsed.texts("filter"))
     form = parsed.text("format") or "table"

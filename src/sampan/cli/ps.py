@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sampan.errors import BadReference, UsageError
 from sampan.oci.reference import Reference
-from sampan.options.table import FLAG, LIST, VALUE, Command, Option
+from sampan.options.table import FLAG, LIST, TEMPLATE, VALUE, Command, Option
 from sampan.runtime import ps
 from sampan.terminal import output
 from sampan.terminal.gotemplate.rows import rendered
@@ -26,7 +26,7 @@ COMMAND = Command(
         Option("-l --latest", FLAG, "the newest one"),
         Option("-q --quiet --ids", FLAG, "ids alone"),
         Option("--no-trunc", FLAG, "ids and commands in full"),
-        Option("--format", VALUE, "`table`, `json`, or a template as '{{.ID}} {{.Names}}'", "FORMAT", default="table"),
+        Option("--format", VALUE, "`table`, `json`, or a template as '{{.ID}} {{.Names}}'", "FORMAT", ("table", "json", TEMPLATE), "table"),
     ),
     description=(
         "A status is `created`, `running`, `paused`, `exited` with the exit status where it was seen, or `damaged`. Fields of a template: "

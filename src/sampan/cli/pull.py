@@ -6,13 +6,16 @@ from typing import TYPE_CHECKING
 
 from sampan.cli.authfile import AUTHFILE, session_for_registries
 from sampan.errors import SampanError, UsageError
-from sampan.options.table import FLAG, VALUE, Argument, Command, Option
+from sampan.options.table import FLAG, LIST, VALUE, Argument, Command, Option
+from sampan.runtime.in_place import SCHEME
 from sampan.runtime.pull import pull, tags_of
 from sampan.terminal.output import result, say_error
 
 if TYPE_CHECKING:
     from sampan.cli.context import Context
+    from sampan.container.record import ContainerImage
     from sampan.options.table import Parsed
+    from sampan.runtime.session import Session
 
 COMMAND = Command(
     "pull",
@@ -22,6 +25,8 @@ COMMAND = Command(
         Option("--all-platforms", FLAG, "fetch what the index has for other platforms too, without unpacking it"),
         Option("-a --all-tags", FLAG, "all tags of the names"),
         Option("--offline", FLAG, "ask no registry: the images have to be in the store"),
+        Option("--recorded", FLAG, "of cvmfs://NAME/PATH only the files that starts are known to read; the rest is missing then"),
+        Option("--also", LIST, "with --recorded: what is below this path of the image, too", "PATH"),
         AUTHFILE,
     ),
     (Argument("IMAGE", "+", "references such as debian:12 or quay.io/org/tool@sha256:..."),),
@@ -41,16 +46,22 @@ def main(parsed: Parsed, context: Context) -> int:
         raise UsageError("--all-tags asks the registry, and --offline forbids it", "name the tags, or leave one of them away")
     session = session_for_registries(context, parsed)
     images = parsed.texts("image")
+    if not all(name.startswith(SCHEME) for name in images) and (parsed.flag("recorded") or parsed.texts("also")):
+        raise UsageError("--recorded and --also are for images cvmfs://NAME/PATH alone")
     names = [name for image in images for name in tags_of(image, session=session)] if parsed.flag("all_tags") else list(images)
     status = 0
     for name in names:
         try:
-            image = pull(
-                name,
-                session=session,
-                platform=parsed.text("platform"),
-                all_platforms=parsed.flag("all_platforms"),
-                offline=parsed.flag("offline"),
+            image = (
+                _from_repository(name, parsed, session)
+                if name.startswith(SCHEME)
+                else pull(
+                    name,
+                    session=session,
+                    platform=parsed.text("platform"),
+                    all_platforms=parsed.flag("all_platforms"),
+                    offline=parsed.flag("offline"),
+                )
             )
             result(f"{image.reference.partition('@')[0]}@{image.manifest}\n")
         except SampanError as error:
@@ -60,3 +71,13 @@ def main(parsed: Parsed, context: Context) -> int:
             say_error(error)
             status = error.exit_code
     return status
+
+
+def _from_repository(name: str, parsed: Parsed, session: Session) -> ContainerImage:
+    from sampan.runtime.bundle import pull_from_repository
+
+    if parsed.flag("all_tags") or parsed.flag("all_platforms") or parsed.text("platform"):
+        raise UsageError(
+            "--all-tags and platforms are for images at registries", "`sampan images cvmfs://NAME` lists a repository's"
+        )
+    return pull_from_repository(name, session, only_recorded=parsed.flag("recorded"), also=parsed.texts("also"))

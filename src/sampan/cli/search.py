@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from sampan.cli.authfile import AUTHFILE, session_for_registries
@@ -12,6 +11,7 @@ from sampan.options.table import FLAG, VALUE, Argument, Command, Option
 from sampan.runtime.pull import tags_of
 from sampan.runtime.search import LIMIT, MAX_LIMIT, search
 from sampan.terminal import output
+from sampan.values import as_dict
 
 if TYPE_CHECKING:
     from sampan.cli.context import Context
@@ -49,7 +49,7 @@ def main(parsed: Parsed, context: Context) -> int:
         return _tags(tags_of(term, session=session)[: int(limit) if "limit" in parsed.given else None], term, parsed, context)
     found = search(term, session=session, limit=int(limit))
     if parsed.text("format") == "json":
-        output.json_result([asdict(one) for one in found])
+        output.json_result([as_dict(one) for one in found])
     elif found:
         rows = [
             (Reference.parse(one.name).familiar_name, str(one.stars), "yes" if one.is_official else "", one.description)

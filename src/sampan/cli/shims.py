@@ -28,7 +28,8 @@ COMMAND = Command(
     ),
     description=(
         "Each file calls this installation of sampan. Existing files that are none of these are not overwritten. sampan itself never takes one "
-        "of them for the real program."
+        "of them for the real program. Where a variable names the store (SAMPAN_HOME) or another place of sampan now, the files remember it, "
+        "because some callers (Galaxy's Pulsar) start programs with an empty environment; what the caller sets counts more."
     ),
     examples=(
         ('eval "$(sampan shims --env)"', "in this shell `docker` and the others are sampan's"),
@@ -66,7 +67,7 @@ def _write(directory: str, name: str) -> str:
     path = f"{directory}/{name}"
     if os.path.lexists(path) and not is_shim(path):
         raise UsageError(f"{path} exists and is not of sampan's making; it is left as it is", "choose another directory")
-    text = f'#!/bin/sh\n{MARK.decode()} for {name}, written by `sampan shims`\nexec {_ourselves()} {name} "$@"\n'
+    text = f'#!/bin/sh\n{MARK.decode()} for {name}, written by `sampan shims`\n{_places()}exec {_ourselves()} {name} "$@"\n'
     temporary = f"{path}.{os.getpid()}.new"
     try:
         os.makedirs(directory, exist_ok=True)
@@ -77,6 +78,17 @@ def _write(directory: str, name: str) -> str:
     except OSError as error:
         raise HostError(f"cannot write {path}: {error.strerror}", "name a directory that you can write") from error
     return path
+
+
+# Settings that say where sampan's own things are.
+_PLACES = ("home", "stores", "runtime_dir", "programs", "authfile")
+
+
+def _places() -> str:
+    """Lines for sh that set the variables of places as they are now, unless the caller has them."""
+    names = [f"SAMPAN_{name.upper()}" for name in _PLACES]
+    given = [(name, os.environ[name]) for name in names if os.environ.get(name)]
+    return "".join(f'[ -n "${name}" ] || export {name}={shlex.quote(value)}\n' for name, value in given)
 
 
 def _ourselves() -> str:

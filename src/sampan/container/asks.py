@@ -28,6 +28,7 @@ FEATURES = {
     "root-user": "be root inside",
     "several-users": "have several real users inside",
     "noted-owners": "note owners that one id cannot have in the files themselves",
+    "shown-owners": "show owners and modes of the image that the disk has not",
     "own-network": "cut off the network",
     "own-hostname": "have a host name of its own",
     "own-ipc": "have System V IPC and message queues of its own",

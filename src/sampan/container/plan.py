@@ -92,10 +92,11 @@ def plan(record: Record, config: ImageConfig, edits: Edits, facts: Facts, can: C
     warnings = check((*asks_of(record), *edits.asks), can)
     place, fallback = _root(record, facts, can)
     everything = [*mounts_of(request, identity, facts, _hostname(record)), *edits.mounts]
-    owners = facts.owners if identity.uid == 0 and "noted-owners" in can.features else None
-    everything += [File(APT_FILE, APT_TEXT)] if owners is not None and facts.apt else []
+    owners = _owners(facts, can, place) if identity.uid == 0 else None
+    everything += [File(APT_FILE, APT_TEXT)] if owners is not None and facts.apt and "noted-owners" in can.features else []
     if isinstance(place, root.Tree) and not request.read_only:
-        everything += [Tmpfs(target) for target in fallback if not any(covers(m.target, target) for m in everything)]
+        # First, as their records are where the overlay fails at the start: what is bound below them has to be seen.
+        everything[:0] = [Tmpfs(target) for target in fallback if not any(covers(m.target, target) for m in everything)]
         warnings.append(
             f"nothing but {', '.join(fallback)} and what is bound can be written here: no overlay over the image is possible"
         )
@@ -222,6 +223,15 @@ def command_line(request: Request, config: ImageConfig) -> tuple[tuple[str, ...]
     if (fixed or default)[0] == "":
         raise UsageError("the program to run has an empty name")
     return fixed, default
+
+
+def _owners(facts: Facts, can: Can, place: object) -> tuple[str, str] | None:
+    """Where an imitated root's owners are noted, if not by the engine itself, and where those of the image stand."""
+    if facts.owners is None or "shown-owners" not in can.features:
+        return None
+    if "noted-owners" in can.features:
+        return facts.owners
+    return ("", facts.owners[1]) if isinstance(place, root.Tree) else None  # a private copy has a table of both
 
 
 def _root(

@@ -17,6 +17,8 @@ TEXTS = ("name", "created", "keep")
 OPTIONAL = ("mode", "protected")
 KEEPS = ("memory", "overlay", "copy")
 FORMAT = 1
+IN_PLACE = "directory:"
+"""In front of a path, what an image has in the place of a chain id that is a directory somewhere, not a tree of a store."""
 
 
 class ContainerImage:
@@ -32,6 +34,11 @@ class ContainerImage:
         self.platform = platform
         self.tree = tree  # the root directory of the unpacked image
         self.used = used  # its use mark, empty in a read-only store
+
+    @property
+    def is_in_place(self) -> bool:
+        """Whether it is a directory outside of any store."""
+        return self.chain.startswith(IN_PLACE)
 
 
 class Record:

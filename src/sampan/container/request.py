@@ -79,6 +79,9 @@ IMAGE_OPTIONS = (
     ),
     Option("--platform", VALUE, "the image for this platform", "OS/ARCH[/VARIANT]"),
     Option("--offline", FLAG, "ask no registry: the image has to be in a store"),
+    Option(
+        "--cvmfs", VALUE, "how to get at an image cvmfs://NAME/PATH", "mounted|fuse|bundle", ("auto", "mounted", "fuse", "bundle")
+    ),
 )
 CREATE_OPTIONS = (*KEEP_OPTIONS, *IMAGE_OPTIONS, *REFUSED_OPTIONS)
 RUN_OPTIONS = (
@@ -114,6 +117,9 @@ FLAGS = {
     "ssh_agent": "ssh_agent", "init": "init", "engine_trace": "engine_trace", "landlock": "landlock", "no_health": "no_healthcheck", "interactive": "interactive", "tty": "tty",
     "scratch": "scratch", "subids": "subids", "no_config": "no_config",
 }  # fmt: skip
+# What a field that was not asked for is; by it the fields of the three kinds are told apart.
+_NOTHING: dict[str, object] = {**dict.fromkeys(TEXTS, ()), **dict.fromkeys(TEXT), **dict.fromkeys(FLAGS, False)}
+_UNKNOWN = object()
 
 
 class Request:
@@ -177,25 +183,38 @@ class Request:
 
     def __init__(self, image: str, **fields: object) -> None:
         self.image = image
-        for name in TEXTS:
-            setattr(self, name, _texts(fields, name))
-        for name in TEXT:
-            setattr(self, name, _text(fields, name))
-        for name in FLAGS:
-            setattr(self, name, bool(fields.get(name)))
-        unknown = set(fields) - TEXTS.keys() - TEXT.keys() - FLAGS.keys()
-        if unknown:
-            raise UsageError(f"a container cannot be asked for {', '.join(sorted(unknown))}")
+        for name, nothing in _NOTHING.items():
+            setattr(self, name, nothing)
+        self._set(fields)
+
+    def _set(self, fields: dict[str, object]) -> None:
+        for name, value in fields.items():
+            nothing = _NOTHING.get(name, _UNKNOWN)
+            if nothing is None:
+                setattr(self, name, _text(name, value))
+            elif nothing is False:
+                setattr(self, name, bool(value))
+            elif nothing == ():
+                setattr(self, name, _texts(name, value))
+            elif name == "image":
+                self.image = str(value)
+            else:
+                unknown = fields.keys() - _NOTHING.keys()
+                raise UsageError(f"a container cannot be asked for {', '.join(sorted(unknown))}")
         _check(self)
 
     def but(self, **fields: object) -> Request:
         """The same request with other values of some fields."""
-        return Request(**{**self.document(), **fields})  # type: ignore[arg-type]
+        found = object.__new__(Request)
+        for name in Request.__slots__:
+            setattr(found, name, getattr(self, name))
+        found._set(fields)
+        return found
 
     def document(self) -> dict[str, object]:
         """The image and the fields that were asked for, for a record."""
-        found = {name: getattr(self, name) for name in (*TEXTS, *TEXT, *FLAGS)}
-        return {"image": self.image, **{name: value for name, value in found.items() if value not in (None, False, ())}}
+        found = {name: value for name, nothing in _NOTHING.items() if (value := getattr(self, name)) != nothing}
+        return {"image": self.image, **found}
 
 
 def from_document(document: dict[str, object]) -> Request:
@@ -242,15 +261,14 @@ def _host_name(name: str) -> bool:
     return name.replace("-", "a").replace(".", "a").isalnum() and name.isascii() and name[0] not in "-."
 
 
-def _texts(fields: dict[str, object], name: str) -> tuple[str, ...]:
-    value = fields.get(name) or ()
+def _texts(name: str, value: object) -> tuple[str, ...]:
+    value = value or ()
     if isinstance(value, str) or not isinstance(value, (tuple, list)) or not all(isinstance(item, str) for item in value):
         raise UsageError(f"{name} must be a list of texts, not {value!r}")
     return tuple(value)
 
 
-def _text(fields: dict[str, object], name: str) -> str | None:
-    value = fields.get(name)
+def _text(name: str, value: object) -> str | None:
     if value is not None and not isinstance(value, str):
         raise UsageError(f"{name} must be a text, not {value!r}")
     return value

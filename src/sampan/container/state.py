@@ -118,6 +118,9 @@ def _exit_of(directory: str) -> dict[str, object] | None:
     return document
 
 
+_MARKS = frozenset(("running", "payload", "exit", "health", "borrowed"))
+
+
 class State:
     """What a person is told: `word` is `created`, `running`, `paused`, `exited` or `running on NODE`."""
 
@@ -150,6 +153,11 @@ class State:
 
 def of(directory: str) -> State:
     """The state of the container in a directory. Raises `CorruptRecord`."""
+    try:
+        if _MARKS.isdisjoint(os.listdir(directory)):  # one call instead of six that find nothing, for each of a list
+            return State("created", None, None, "")
+    except OSError:
+        pass  # it is going just now
     process = runner(directory)
     if process is not None:
         word = f"running on {process.node}" if process.is_elsewhere() else _word(directory)

@@ -27,13 +27,17 @@ STOP_SECONDS = 10.0
 class Way:
     """How a container is started this time: in the foreground or detached, kept afterwards or not, watched in any case or not."""
 
-    __slots__ = ("detach", "remove", "socket", "watch")
+    __slots__ = ("detach", "records", "remove", "socket", "watch")
 
-    def __init__(self, *, detach: bool = False, remove: bool = False, socket: str = "", watch: bool = False) -> None:
+    def __init__(
+        self, *, detach: bool = False, remove: bool = False, socket: str = "", records: str = "", watch: bool = False
+    ) -> None:
         self.watch = watch  # somebody stays, so that a payload that a signal ends gives 128 + n
         self.detach = detach
         self.remove = remove
         self.socket = socket  # where clients attach, a short path on this node; empty: nowhere
+        # A job: the watcher writes its records into this directory, and everything ends with whoever started it.
+        self.records = records
 
 
 FOREGROUND = Way()
@@ -55,7 +59,7 @@ class Health:
 class Stay:
     """What the watcher does; `flags` as in the launch file, times in seconds, `directory` empty if it writes nothing."""
 
-    __slots__ = ("directory", "flags", "grace", "health", "limit", "signal", "socket")
+    __slots__ = ("bound", "directory", "flags", "grace", "health", "limit", "signal", "socket")
 
     def __init__(self, flags: tuple[str, ...], directory: str, signal: int, grace: float, limit: float, **rest: object) -> None:
         self.flags = flags
@@ -65,6 +69,7 @@ class Stay:
         self.limit = limit
         self.socket = str(rest.get("socket", ""))
         self.health: Health | None = rest.get("health")  # type: ignore[assignment]
+        self.bound = bool(rest.get("bound"))  # it dies with the thread that started it
 
     def without_health(self) -> Stay:
         """The same without a health check."""
@@ -92,7 +97,7 @@ def stay_of(record: Record, config: ImageConfig, way: Way, *, bounded: bool) -> 
     signal = signal_number(request.stop_signal) if request.stop_signal else _signal_of(config)
     health = _health(record, config)
     limit = limits.parse_seconds(request.timeout, "--timeout") if request.timeout is not None else 0.0
-    if not (way.detach or way.remove or way.watch or limit or health or bounded or view.own_pid(request)):
+    if not (way.detach or way.remove or way.records or way.watch or limit or health or bounded or view.own_pid(request)):
         return None
     flags = ["detach", "logs"] if way.detach else []
     if way.detach and request.tty:
@@ -103,7 +108,8 @@ def stay_of(record: Record, config: ImageConfig, way: Way, *, bounded: bool) -> 
         flags.append("remove")
     grace = limits.parse_seconds(request.stop_timeout, "--stop-timeout") if request.stop_timeout is not None else STOP_SECONDS
     socket = way.socket if way.detach else ""
-    return Stay(tuple(flags), record.directory, signal, grace, limit, health=health, socket=socket)
+    directory = way.records or record.directory
+    return Stay(tuple(flags), directory, signal, grace, limit, health=health, socket=socket, bound=bool(way.records))
 
 
 def _signal_of(config: ImageConfig) -> int:

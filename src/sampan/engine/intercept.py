@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 NAME = "intercept"
 MACHINES = ("x86_64",)
 ALWAYS = frozenset((
-    "shared-root", "read-only-root", "private-copy", "binds", "read-only-binds", "tmpfs", "other-user", "root-user", "small-dev",
-    "trace", "limits", "watcher", "health-checks",
+    "shared-root", "read-only-root", "private-copy", "binds", "read-only-binds", "tmpfs", "other-user", "root-user", "shown-owners",
+    "small-dev", "trace", "limits", "watcher", "health-checks",
 ))  # fmt: skip
 KEPT = "a container that is kept is a private copy of its image; owners that `--root` sets stand in a table beside it"
 WATCHER = "sampan-run"
@@ -176,6 +176,8 @@ def records(plan: Plan, arguments: str = "refuse") -> list[launchfile.Record]:
     own = _options(plan)
     if isinstance(plan.root, root.Copy) and (plan.identity.uid, plan.identity.gid) != plan.owner:
         own.append(("intercept", "owners", f"{os.path.dirname(plan.root.path)}/owners.table"))
+    if plan.owners is not None and plan.owners[1]:
+        own.append(("intercept", "image-owners", plan.owners[1]))
     return [*own, *found]
 
 

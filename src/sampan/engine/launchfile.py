@@ -109,6 +109,8 @@ def staying(stay: Stay, kept: str = "", checking: tuple[str, ...] = ()) -> list[
     found: list[Record] = [("watch", ",".join(stay.flags), stay.directory, str(stay.signal), *times)]
     if stay.socket:
         found.append(("attach", stay.socket))
+    if stay.bound:
+        found.append(("die-with-parent",))
     if "detach" in stay.flags:
         found.append(("fds", kept))
     health = stay.health

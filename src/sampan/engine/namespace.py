@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 NAME = "namespace"
 ALWAYS = frozenset((
-    "shared-root", "read-only-root", "private-copy", "binds", "read-only-binds", "tmpfs", "bounded-tmpfs", "other-user", "root-user", "several-users", "noted-owners",
-    "own-network", "own-hostname", "own-ipc", "small-dev", "landlock", "watcher", "health-checks", "limits",
+    "shared-root", "read-only-root", "private-copy", "binds", "read-only-binds", "tmpfs", "bounded-tmpfs", "other-user", "root-user", "several-users",
+    "noted-owners", "shown-owners", "own-network", "own-hostname", "own-ipc", "small-dev", "landlock", "watcher", "health-checks", "limits",
 ))  # fmt: skip
 NEEDED = ("user-namespace", "mount-namespace")
 PID = ("pid-namespace", "proc")

@@ -96,12 +96,17 @@ def started_at(pid: int) -> str:
 
 def is_stopped(pid: int) -> bool:
     """Whether a process is stopped by a signal, as `pause` does it."""
+    return state_of(pid) == "T"
+
+
+def state_of(pid: int) -> str:
+    """The letter of what a process is doing (proc_pid_stat(5) field 3): `T` stopped, `Z` ended ...; empty if there is none."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as stream:
             fields = stream.read(4096)
-        return fields[fields.rindex(b")") + 2 :].split()[0] == b"T"
+        return fields[fields.rindex(b")") + 2 :].split()[0].decode("ascii")
     except (OSError, ValueError, IndexError):
-        return False
+        return ""
 
 
 def namespace(pid: int, kind: str) -> str:

@@ -7,11 +7,11 @@ configuration says beyond the known fields stays.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sampan.image import change
 from sampan.oci import mediatypes
+from sampan.values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _DOCKER_KINDS = {"": "", ".gzip": "+gzip", ".zstd": "+zstd"}
 
 
-@dataclass(frozen=True)
+@frozen
 class Words:
     """What a person says of a new image: `changes` are instructions (`image.change`)."""
 

@@ -7,7 +7,6 @@ from the OCI side, and from `manifest.json` those whose configuration the OCI si
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sampan.errors import LayerError, UsageError
@@ -16,6 +15,7 @@ from sampan.image.members import Documents
 from sampan.image.oci_archive import LayoutReader, is_layout
 from sampan.image.packed import check_distinct
 from sampan.oci.digest import sha256_of
+from sampan.values import changed
 
 if TYPE_CHECKING:
     from sampan.events import Notice
@@ -53,7 +53,7 @@ def images_of(members: Members, wanted: Wanted, notice: Notice) -> list[PackedIm
 def _together(images: list[PackedImage], others: list[PackedImage], reader: LayoutReader) -> list[PackedImage]:
     """The images of the OCI side, with what `manifest.json` adds."""
     named = {sha256_of(other.config): other.names for other in others}
-    found = [image if image.names else replace(image, names=named.get(sha256_of(image.config), ())) for image in images]
+    found = [image if image.names else changed(image, names=named.get(sha256_of(image.config), ())) for image in images]
     return [*found, *(other for other in others if sha256_of(other.config) not in reader.configs)]
 
 

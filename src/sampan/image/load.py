@@ -15,7 +15,6 @@ import json
 import os
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sampan.errors import DigestMismatch, LayerError, StoreError
@@ -35,6 +34,7 @@ from sampan.store import blobs, names, trees
 from sampan.store.build import base_for, build, chain_of
 from sampan.store.leases import Lease
 from sampan.store.names import Image
+from sampan.values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 _LAYER_TYPES = {"none": mediatypes.OCI_LAYER, "gzip": mediatypes.OCI_LAYER + "+gzip", "zstd": mediatypes.OCI_LAYER + "+zstd"}
 
 
-@dataclass(frozen=True)
+@frozen
 class _Ready:
     """A layer about which everything is known; `is_plain` if its blob is the archive itself."""
 
@@ -58,7 +58,7 @@ class _Ready:
     is_plain: bool
 
 
-@dataclass(frozen=True)
+@frozen
 class _Documents:
     """The documents of an image, with what the configuration says."""
 
@@ -74,7 +74,7 @@ class _Documents:
         return Platform.named(self.config.os or "linux", self.config.architecture or "amd64", self.config.variant)
 
 
-@dataclass(frozen=True)
+@frozen
 class Loader:
     """Where images go to; `wanted` is what this machine, or the user, wants to run."""
 

@@ -16,7 +16,6 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from sampan.errors import LayerError, StoreError, UsageError, printable
@@ -25,6 +24,7 @@ from sampan.layers.entry import DIRECTORY, FILE, HARD_LINK, SYMLINK, clean
 from sampan.layers.limits import MAX_PATH, Allowance
 from sampan.layers.read import TarReader
 from sampan.oci.document import MAX_BYTES
+from sampan.values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -36,7 +36,7 @@ MAX_DOCUMENTS = 64 << 20
 _PIECE = 32 << 10  # a header, and mostly what is left of a small member with the next header
 
 
-@dataclass(frozen=True)
+@frozen
 class Part:
     """Where the content of a member lies: `size` bytes from `offset` of the file that `open` gives a new descriptor of."""
 

@@ -10,7 +10,6 @@ reference; if it is a tag alone (skopeo, umoci) the archive does not say of what
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sampan.errors import (
@@ -31,6 +30,7 @@ from sampan.oci.mediatypes import INDEXES, OCI_INDEX
 from sampan.oci.platform import Platform
 from sampan.oci.reference import Reference
 from sampan.oci.select import MAX_NESTING, select
+from sampan.values import changed
 
 if TYPE_CHECKING:
     from sampan.image.members import Documents, Members
@@ -90,7 +90,7 @@ class LayoutReader:
             if key not in found:
                 found[key] = self._image_or_none(names, list(entries.values()))
             elif (known := found[key]) is not None:
-                found[key] = replace(known, names=(*known.names, *names))
+                found[key] = changed(known, names=(*known.names, *names))
         images = [image for image in found.values() if image is not None]
         if self.passed_over and not images:
             raise self.passed_over[0]
@@ -189,8 +189,8 @@ class LayoutReader:
             if part is not None and part.size != blob.size:
                 raise DigestMismatch(f"layer {blob.digest.short} of {shown} has {part.size} bytes instead of {blob.size}")
             layers.append(PackedLayer(part, f"layer {blob.digest.short}", blob, diff_id))
-        document = replace(self._document(entry, shown), media_type=manifest.media_type)
-        return replace(image, layers=tuple(layers), config=config_bytes, config_digest=manifest.config.digest, manifest=document)
+        document = changed(self._document(entry, shown), media_type=manifest.media_type)
+        return changed(image, layers=tuple(layers), config=config_bytes, config_digest=manifest.config.digest, manifest=document)
 
 
 def _is_image(manifest: Manifest) -> bool:
@@ -227,5 +227,5 @@ def _merged(images: list[PackedImage]) -> list[PackedImage]:
     for image in images:
         key = (image.manifest, image.index)
         known = found.get(key)
-        found[key] = image if known is None else replace(known, names=(*known.names, *image.names))
+        found[key] = image if known is None else changed(known, names=(*known.names, *image.names))
     return list(found.values())

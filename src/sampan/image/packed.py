@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from sampan.errors import BadReference, ProtocolError, UsageError, printable
 from sampan.oci.reference import Reference
+from sampan.values import changed, frozen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ MAX_IMAGES = 10_000
 MAX_NAMES = 10_000
 
 
-@dataclass(frozen=True)
+@frozen
 class PackedLayer:
     """A layer: `part` is its blob, `None` if the archive lacks it; `blob` what a manifest says of it, if there is one.
 
@@ -32,7 +32,7 @@ class PackedLayer:
     diff_id: Digest | None = None
 
 
-@dataclass(frozen=True)
+@frozen
 class Document:
     """A manifest or an index byte for byte, as it was verified."""
 
@@ -41,7 +41,7 @@ class Document:
     media_type: str
 
 
-@dataclass(frozen=True)
+@frozen
 class PackedImage:
     """An image with its names, which are empty where the archive gives none, and never invented.
 
@@ -101,5 +101,5 @@ def chosen(images: list[PackedImage], wanted: tuple[Reference, ...], shown: str)
             raise UsageError(
                 f"{shown} has no image {reference.familiar}", f"it has {known}" if known else "its images have no names: load all"
             )
-        found.append(replace(matching[0], names=(reference,)))
+        found.append(changed(matching[0], names=(reference,)))
     return found

@@ -15,7 +15,6 @@ from __future__ import annotations
 import time
 from collections import deque
 from contextlib import suppress
-from dataclasses import dataclass
 from threading import Thread
 from typing import TYPE_CHECKING
 
@@ -28,6 +27,7 @@ from sampan.store import blobs, gc, names, room, trees
 from sampan.store.build import base_for, build, chain_of
 from sampan.store.leases import Lease
 from sampan.store.names import Image
+from sampan.values import frozen
 
 if TYPE_CHECKING:
     from sampan.events import Notice, Progress
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from sampan.store.layout import Store
 
 
-@dataclass(frozen=True)
+@frozen
 class Puller:
     """Where images come from and go to."""
 

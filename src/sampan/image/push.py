@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import os
 import threading
-from dataclasses import dataclass
 
 from sampan.errors import CorruptRecord, DigestMismatch, ImageNotFound, RemoteError, SampanError, StoreError
 from sampan.image.parallel import each
@@ -21,6 +20,7 @@ from sampan.oci.mediatypes import is_foreign
 from sampan.oci.platform import listed
 from sampan.oci.reference import Reference
 from sampan.store import blobs, names
+from sampan.values import frozen
 
 TYPE_CHECKING = False  # `typing` costs 6 ms; type checkers know this name
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ PIECE = 128 * 1024
 MAX_SOURCES = 3
 
 
-@dataclass(frozen=True)
+@frozen
 class _Document:
     """A manifest or index that is sent as it is."""
 
@@ -45,7 +45,7 @@ class _Document:
     media_type: str
 
 
-@dataclass(frozen=True)
+@frozen
 class Pusher:
     """Where images come from and how they are sent."""
 

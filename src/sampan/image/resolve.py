@@ -7,7 +7,6 @@ for no limit) whether it still means the same.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sampan.errors import NotAtRegistry, ProtocolError
@@ -19,6 +18,7 @@ from sampan.oci.mediatypes import check_layer_type
 from sampan.oci.platform import Platform, Wanted, host_platform
 from sampan.oci.select import select
 from sampan.registry.client import FetchedManifest
+from sampan.values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from sampan.registry.client import Client
 
 
-@dataclass(frozen=True)
+@frozen
 class Resolved:
     """An image at a registry, down to the list of its layers; `index` is the index it was chosen from, if any."""
 

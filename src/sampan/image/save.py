@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sampan.errors import ImageNotFound, LayerError, StoreError
@@ -26,6 +25,7 @@ from sampan.oci.document import read_document
 from sampan.oci.manifest import Manifest, parse_manifest
 from sampan.oci.mediatypes import OCI_INDEX
 from sampan.store import blobs
+from sampan.values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -42,7 +42,7 @@ FORMATS = (DOCKER, OCI, DIRECTORY_FORM)
 _LAYOUT = b'{"imageLayoutVersion": "1.0.0"}'
 
 
-@dataclass(frozen=True)
+@frozen
 class Saved:
     """An image to be saved, with the names that it gets in the archive, and where its blobs are."""
 

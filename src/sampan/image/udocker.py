@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sampan.errors import DigestMismatch, LayerError, ProtocolError, SampanError, printable
@@ -26,16 +25,18 @@ from sampan.oci.digest import Digest, Verifier, sha256_of, verify
 from sampan.oci.document import MAX_BYTES, maps_of, read_document, text_of
 from sampan.oci.manifest import Manifest, parse_manifest
 from sampan.oci.reference import Reference
+from sampan.values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import Self
 
 _MAX_LAYERS = 1000
 _KEPT = ("architecture", "os", "variant", "created", "author", "config", "history")
 _PATCHED_MODES = ("F", "R")
 
 
-@dataclass(frozen=True)
+@frozen
 class Container:
     """A container of udocker; `mode` is how it is run, as `P1`, `names` may be none; `protected` from being removed."""
 
@@ -56,7 +57,7 @@ class Repository:
         self._descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self._members = DirectoryMembers(self._descriptor)
 
-    def __enter__(self) -> Repository:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -117,7 +117,9 @@ def read_regular(root: int, path: bytes, limit: int) -> bytes:
     except OSError as error:
         if error.errno in (errno.ENOENT, errno.ENOTDIR):
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path) from None
-        raise LayerError(f"{shown} of the image cannot be opened: {error.strerror}") from error
+        # A repository that is mounted gives what its servers do not give as this error.
+        hint = "of a mounted repository the log says why: `sampan repo mounts` shows where" if error.errno == errno.EIO else None
+        raise LayerError(f"{shown} of the image cannot be opened: {error.strerror}", hint) from error
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise LayerError(f"{shown} of the image is not a regular file")

@@ -20,6 +20,7 @@ from sampan.oci.digest import Digest, new_hash
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Protocol
 
     from sampan.layers.directory import DirectorySink
@@ -65,6 +66,18 @@ def apply_layer(layer: Layer, index: Index, sink: DirectorySink, allowance: Allo
     Raises `LayerError` and `DigestMismatch` for what is wrong with it, `NoSpace` and `StoreError` of the sink, and
     whatever the source was failed with. After an error index and directory are of no use.
     """
+    try:
+        read_layer(layer, allowance, lambda reader: _merge(reader, LayerMerge(index), sink))
+    except OSError as error:
+        raise sink.explain(error) from error
+
+
+def read_layer(layer: Layer, allowance: Allowance, take: Callable[[TarReader], object]) -> None:
+    """Have `take` read the entries of a layer to their end, and close its source.
+
+    Raises `LayerError` and `DigestMismatch` for what is wrong with it, whatever the source was failed with, and what `take` raises. What
+    `take` has made of a layer is of no use after an error.
+    """
     to_parse, to_hash = Channel(_DEPTH), Channel(_DEPTH)
     found: list[Digest] = []
     allowance.add_layer(layer.size)
@@ -79,7 +92,7 @@ def apply_layer(layer: Layer, index: Index, sink: DirectorySink, allowance: Allo
     try:
         for thread in threads:
             thread.start()
-        _merge(TarReader(to_parse, allowance), LayerMerge(index), sink)
+        take(TarReader(to_parse, allowance))
     except BaseException as error:
         # Whoever waits for whom: wake all, so that the joins below end.
         layer.source.give_up()
@@ -87,8 +100,6 @@ def apply_layer(layer: Layer, index: Index, sink: DirectorySink, allowance: Allo
         to_hash.close()
         if isinstance(error, (LayerError, UnsupportedContent, ProgramMissing)):
             raise error.about(f"layer {layer.diff_id.short}") from error.__cause__
-        if isinstance(error, OSError):
-            raise sink.explain(error) from error
         raise
     finally:
         for thread in threads:

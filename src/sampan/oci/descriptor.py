@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from sampan.errors import ProtocolError
 from sampan.oci.digest import Digest
 from sampan.oci.document import map_of, number_of, text_map_of, text_of, texts_of
 from sampan.oci.platform import Platform
+from sampan.values import frozen
 
 TYPE_CHECKING = False  # `typing` costs 6 ms; type checkers know this name
 if TYPE_CHECKING:
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 _ATTESTATION = "vnd.docker.reference.type"
 
 
-@dataclass(frozen=True)
+@frozen
 class Descriptor:
     """Type, digest and size (bytes) of a blob, and what an index says of it.
 

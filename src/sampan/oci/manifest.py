@@ -11,12 +11,11 @@ is read as is settled first, by fixed rules, and everything that hints at anothe
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from sampan.errors import ProtocolError, UnsupportedContent, printable
 from sampan.oci import mediatypes
 from sampan.oci.descriptor import Descriptor, descriptor_from
 from sampan.oci.document import map_of, maps_of, number_of, read_document, text_map_of, text_of
+from sampan.values import frozen
 
 TYPE_CHECKING = False  # `typing` costs 6 ms; type checkers know this name
 if TYPE_CHECKING:
@@ -30,7 +29,7 @@ MAX_ENTRIES = 10_000
 _TELLING_KEYS = {key.lower(): key for key in ("schemaVersion", "mediaType", "manifests", "layers", "config", "fsLayers")}
 
 
-@dataclass(frozen=True)
+@frozen
 class Manifest:
     """One image for one platform: the descriptors of its configuration and of its layers, lowest first."""
 
@@ -58,7 +57,7 @@ class Manifest:
         return sum(layer.size for layer in self.layers)
 
 
-@dataclass(frozen=True)
+@frozen
 class Index:
     """Several manifests, or further indexes, of which each is for a platform or for another use."""
 

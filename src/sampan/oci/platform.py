@@ -7,11 +7,10 @@ as everywhere else. The default of an architecture's variant is written out for 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from sampan.errors import UsageError, printable
 from sampan.oci.digest import only
 from sampan.oci.document import text_of
+from sampan.values import frozen
 
 TYPE_CHECKING = False  # `typing` costs 6 ms; type checkers know this name
 if TYPE_CHECKING:
@@ -39,7 +38,7 @@ _X86_LEVELS = (
 """What each level of x86-64 adds, as /proc/cpuinfo spells it (x86-64 psABI, table "Micro-Architecture Levels")."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Platform:
     """An operating system, an architecture and its variant (empty: the basic one), in the usual spelling."""
 
@@ -84,7 +83,7 @@ class Platform:
         )
 
 
-@dataclass(frozen=True)
+@frozen
 class Wanted:
     """The platform an image is looked for; `strict` if a person asked for just this one."""
 

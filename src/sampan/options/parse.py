@@ -7,7 +7,11 @@ end at the image.
 from __future__ import annotations
 
 from sampan.errors import UsageError
-from sampan.options.table import FLAG, LIST, OPTIONAL, Command, Option, Parsed
+from sampan.options.table import FLAG, LIST, OPTIONAL, TEMPLATE, Command, Option, Parsed
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
 
 TRUE_WORDS = ("true", "1", "t", "T", "TRUE", "True")
 FALSE_WORDS = ("false", "0", "f", "F", "FALSE", "False")
@@ -17,13 +21,36 @@ class HelpRequested(Exception):
     """`-h` or `--help` stood among the options."""
 
 
-def parse(command: Command, words: list[str]) -> Parsed:
-    """Read `words` (without the program and command) by the table.
+class _Known:
+    """The options by their spellings, and the values so far."""
+
+    __slots__ = ("more", "spellings", "values")
+
+    def __init__(self, options: tuple[Option, ...], more: Callable[[], Iterable[Option]] | None) -> None:
+        self.spellings = {spelling: option for option in options for spelling in option.spellings}
+        self.values: dict[str, object] = {option.name: option.default for option in options}
+        self.more = more
+
+    def find(self, spelling: str) -> Option | None:
+        """The option; those that are seldom met are asked for when one is not among the others."""
+        found = self.spellings.get(spelling)
+        if found is None and self.more is not None:
+            for option in self.more():
+                self.values.setdefault(option.name, option.default)
+                for one in option.spellings:
+                    self.spellings.setdefault(one, option)
+            self.more = None
+            found = self.spellings.get(spelling)
+        return found
+
+
+def parse(command: Command, words: list[str], more: Callable[[], Iterable[Option]] | None = None) -> Parsed:
+    """Read `words` (without the program and command) by the table, and by what `more` gives for an option that it does not have.
 
     Raises `UsageError` with the nearest right word, and `HelpRequested`.
     """
-    spellings = {spelling: option for option in command.options for spelling in option.spellings}
-    values: dict[str, object] = {option.name: option.default for option in command.options}
+    known = _Known(command.options, more)
+    values = known.values
     given: set[str] = set()
     positionals: list[str] = []
     position = 0
@@ -39,7 +66,7 @@ def parse(command: Command, words: list[str]) -> Parsed:
                 positionals += words[position:]
                 break
             continue
-        pairs, takes_next = _split(command, spellings, word)
+        pairs, takes_next = _split(command, known, word)
         for option, text in pairs:
             _store(values, option, text)
             given.add(option.name)
@@ -53,23 +80,23 @@ def parse(command: Command, words: list[str]) -> Parsed:
     return Parsed(values, frozenset(given))
 
 
-def _split(command: Command, spellings: dict[str, Option], word: str) -> tuple[list[tuple[Option, str | None]], Option | None]:
+def _split(command: Command, known: _Known, word: str) -> tuple[list[tuple[Option, str | None]], Option | None]:
     """The options in one word with their texts, and the option that takes the next word as its value."""
-    if word in ("-h", "--help") and word not in spellings:
+    if word in ("-h", "--help") and word not in known.spellings:
         raise HelpRequested
     if word.startswith("--"):
         spelling, equals, text = word.partition("=")
-        option = spellings.get(spelling)
+        option = known.find(spelling)
         if option is None:
-            raise _unknown(command, spellings, spelling)
+            raise _unknown(command, known.spellings, spelling)
         if equals or option.kind in (FLAG, OPTIONAL):
             return [(option, text if equals else None)], None
         return [], option
     pairs: list[tuple[Option, str | None]] = []
     for at in range(1, len(word)):
-        option = spellings.get("-" + word[at])
+        option = known.find("-" + word[at])
         if option is None:
-            raise _unknown(command, spellings, "-" + word[at])
+            raise _unknown(command, known.spellings, "-" + word[at])
         rest = word[at + 1 :]
         if option.kind == FLAG:
             if rest.startswith("="):
@@ -89,7 +116,7 @@ def _store(values: dict[str, object], option: Option, text: str | None) -> None:
             raise UsageError(f"option {spelling} is on or off, not {text!r}", f"write {spelling} or {spelling}=false")
         values[option.name] = text is None or text in TRUE_WORDS
         return
-    if option.choices and text is not None and text not in option.choices:
+    if option.choices and text is not None and not _is_choice(text, option.choices):
         near = nearest(text, option.choices)
         known = f"it is one of {', '.join(option.choices)}"
         raise UsageError(f"option {spelling} cannot be {text!r}", f"did you mean {near}? {known}" if near else known)
@@ -125,6 +152,10 @@ def _unknown(command: Command, spellings: dict[str, Option], spelling: str) -> U
     near = nearest(spelling, [*spellings, "--help"])
     hint = f"did you mean {near}?" if near else _see(command)
     return UsageError(f"`sampan {command.words}` has no option {spelling}", hint)
+
+
+def _is_choice(text: str, choices: tuple[str, ...]) -> bool:
+    return text in choices or (TEMPLATE in choices and "{{" in text)
 
 
 def nearest(word: str, words: object) -> str | None:

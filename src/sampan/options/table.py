@@ -13,6 +13,8 @@ On the start-up path.
 from __future__ import annotations
 
 FLAG, VALUE, LIST, OPTIONAL = "flag", "value", "list", "optional"
+TEMPLATE = "'{{...}}'"
+"""Among the choices of a value: a template of Go is one too."""
 
 
 class Option:
@@ -28,7 +30,8 @@ class Option:
         self.help = help
         self.metavar = metavar
         self.choices = choices
-        self.default = {FLAG: False, LIST: ()}.get(kind) if default is None else default
+        # A table has a hundred of these, and is made at each start: no dictionary, which would cost as much as all else here.
+        self.default = default if default is not None else False if kind == FLAG else () if kind == LIST else None
         self.name = self.spellings[-1].lstrip("-").replace("-", "_")
 
 

@@ -10,8 +10,10 @@ from sampan.options.table import FLAG, Option
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from sampan.events import Notice
-    from sampan.options.table import Command, Parsed
+    from sampan.options.table import Parsed
 
 SILENT, WARNED, REFUSED = "silent", "warned", "refused"
 
@@ -34,12 +36,10 @@ class Unserved(Option):
         )
 
 
-def judge(command: Command, parsed: Parsed, notice: Notice) -> None:
-    """Warn of given options without effect. Raises `UsageError` for one that is refused."""
-    if not parsed.given:
-        return
-    for option in command.options:
-        if not isinstance(option, Unserved) or option.treatment == SILENT or option.name not in parsed.given:
+def judge(options: Iterable[Option], parsed: Parsed, notice: Notice) -> None:
+    """Warn of those that have no effect among the options that were given. Raises `UsageError` for one that is refused."""
+    for option in options:
+        if not isinstance(option, Unserved) or option.treatment == SILENT:
             continue
         value = parsed.values[option.name]
         values = value if isinstance(value, tuple) else (value,)

@@ -20,11 +20,11 @@ changed, or to log in.
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field
 
 from sampan.errors import Unauthorized, printable
 from sampan.registry import tokens
 from sampan.registry.challenge import Challenge, parse_challenges
+from sampan.values import field, frozen
 
 TYPE_CHECKING = False  # `typing` costs 6 ms; type checkers know this name
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
             """Why there may be none, in words."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Authorization:
     """A value for the Authorization header; `fetched`: it was obtained in answer to a 401 of this very request."""
 

@@ -10,7 +10,7 @@ cannot be read is passed over up to the next comma; nothing here raises.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from sampan.values import field, frozen
 
 MAX_HEADER = 16 * 1024
 MAX_CHALLENGES = 32
@@ -19,7 +19,7 @@ _TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHI
 _TOKEN_68 = _TOKEN | frozenset("/")
 
 
-@dataclass(frozen=True)
+@frozen
 class Challenge:
     """A scheme in lower case and its parameters, their names in lower case too."""
 

@@ -7,7 +7,6 @@ matched its digest is returned. One client serves many threads; four blobs at on
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 
 from sampan.errors import DigestMismatch, ProtocolError
 from sampan.events import SILENT_NOTICE, Notice, Task
@@ -23,6 +22,7 @@ from sampan.registry.exchange import Exchange, manifest_request
 from sampan.registry.failures import is_web_page, page_instead_of
 from sampan.registry.routes import PULL, PUSH, RESOLVE, Routing
 from sampan.registry.transport import Request, Transport
+from sampan.values import frozen
 
 TYPE_CHECKING = False  # `typing` costs 6 ms; type checkers know this name
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from sampan.settings import Settings
 
 
-@dataclass(frozen=True)
+@frozen
 class FetchedManifest:
     """A manifest or index as the registry has it, byte for byte.
 

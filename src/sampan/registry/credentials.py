@@ -1,6 +1,7 @@
 """Credentials: the files of docker, podman and udocker, read in the order in which those programs look.
 
-The first file that has something for the image wins. Inside a file a helper for the registry (`credHelpers`) comes before the
+The first file that has something for the image wins; before all files comes the variable `DOCKER_AUTH_CONFIG`, which holds the text of
+one (Docker, GitLab). Inside a file a helper for the registry (`credHelpers`) comes before the
 helper for all (`credsStore`), and that before `auths`, where the longest key counts (`host/ns/name`, `host/ns`, `host`;
 helpers know hosts only). Keys of docker may be URLs (`https://host/v1/`), of which only the host counts. Files are read when
 a registry is first asked; a broken one, or a helper that fails, costs a warning and is passed over, because most images need
@@ -12,12 +13,12 @@ from __future__ import annotations
 import base64
 import os
 import threading
-from dataclasses import dataclass, field
 
 from sampan.errors import BadSetting, HostError, ProtocolError, printable
 from sampan.oci.document import map_of, read_document, text_map_of, text_of
 from sampan.oci.reference import HUB, HUB_HOST, HUB_OLD
 from sampan.registry.certificates import configuration_directory
+from sampan.values import field, frozen
 
 TYPE_CHECKING = False  # `typing` costs 6 ms; type checkers know this name
 if TYPE_CHECKING:
@@ -28,10 +29,11 @@ if TYPE_CHECKING:
 MAX_FILE = 1024 * 1024
 HUB_KEY = f"https://{HUB_OLD}/v1/"
 """What docker calls Docker Hub in its files and to helpers."""
+AUTH_VARIABLE = "DOCKER_AUTH_CONFIG"
 _TOKEN_USER = "<token>"  # noqa: S105 - the word by which a helper says that its secret is an identity token
 
 
-@dataclass(frozen=True)
+@frozen
 class Credential:
     """A user name with a password or an identity token, and where they come from."""
 
@@ -41,7 +43,7 @@ class Credential:
     identity: str = field(default="", repr=False)
 
 
-@dataclass(frozen=True)
+@frozen
 class _File:
     """What one file says: credentials by key, helpers by host (name, and the host as the file spells it), the one for all."""
 
@@ -114,8 +116,20 @@ class Credentials:
     def _read(self) -> list[_File]:
         if self._files is None:
             places = [self._authfile] if self._authfile else usual_places(self._environ)
-            self._files = [found for found in map(self._read_file, places) if found is not None]
+            found = [] if self._authfile else [self._read_variable()]
+            self._files = [file for file in (*found, *map(self._read_file, places)) if file is not None]
         return self._files
+
+    def _read_variable(self) -> _File | None:
+        text = self._environ.get(AUTH_VARIABLE)
+        if not text:
+            return None
+        try:
+            document = read_document(text.encode("utf-8", "surrogateescape"), AUTH_VARIABLE, MAX_FILE)
+            return self._parse(AUTH_VARIABLE, document, entries_of(document, AUTH_VARIABLE))
+        except ProtocolError:  # its sentence could show a part of what is secret
+            self._notice.warn(f"the variable {AUTH_VARIABLE} is not the JSON of a docker configuration; it is not used")
+            return None
 
     def _read_file(self, path: str) -> _File | None:
         try:

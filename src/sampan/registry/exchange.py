@@ -11,7 +11,6 @@ A mirror that cannot be reached or has a fault is not asked again by this client
 from __future__ import annotations
 
 import threading
-from dataclasses import replace
 
 from sampan.errors import NotAtRegistry, SampanError, Unauthorized, Unreachable
 from sampan.registry.addresses import is_loopback
@@ -20,6 +19,7 @@ from sampan.registry.pacing import Transient
 from sampan.registry.place import Place
 from sampan.registry.tls import caused_by_certificate
 from sampan.registry.transport import Request
+from sampan.values import changed
 
 TYPE_CHECKING = False  # `typing` costs 6 ms; type checkers know this name
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class Exchange:
 
         Once if not `patient`, else as often as the limits allow. Raises as `ask`.
         """
-        root = replace(route, path="", is_mirror=False)
+        root = changed(route, path="", is_mirror=False)
         with self._lock:
             lock = self._base_locks.setdefault(root, threading.Lock())
         with lock:
@@ -141,7 +141,7 @@ class Exchange:
             headers = {**dict(place.headers), **request.headers}
             if sent is not None:
                 headers["Authorization"] = sent.value
-            answer = self.transport.send(replace(request, headers=headers, tls=place.tls))
+            answer = self.transport.send(changed(request, headers=headers, tls=place.tls))
             if answer.status != 401 or answer.strayed:
                 return answer, sent
             answer.first_bytes()
@@ -153,7 +153,7 @@ class Exchange:
 
     def _rules(self, route: Route) -> TlsRules:
         rules = route.tls if route.tls is not None else self.transport.certificates.rules(route.host)
-        return replace(rules, verify=False) if route.insecure else rules
+        return changed(rules, verify=False) if route.insecure else rules
 
     def _find_base(self, route: Route, repeated: Callable[[Callable[[], object]], object]) -> str:
         schemes = [route.scheme] if route.scheme else ["https"]
@@ -197,7 +197,7 @@ class Exchange:
 
 def _anywhere(route: Route) -> Route:
     """The same registry, whatever the image."""
-    return replace(route, path="")
+    return changed(route, path="")
 
 
 def _once(work: Callable[[], T]) -> T:

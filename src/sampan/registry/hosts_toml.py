@@ -8,7 +8,6 @@ It lies in `~/.config/containerd/certs.d/HOST` or `/etc/containerd/certs.d/HOST`
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from sampan.errors import BadSetting, ProtocolError, printable
@@ -16,6 +15,7 @@ from sampan.registry.addresses import split_url
 from sampan.registry.certificates import SYSTEM, configuration_directory
 from sampan.registry.tls import TlsRules
 from sampan.registry.toml import flag_in, read_toml, table_in, text_in, texts_in
+from sampan.values import frozen
 
 TYPE_CHECKING = False  # `typing` costs 6 ms; type checkers know this name
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ _ODD = frozenset("\r\n\0:")
 _OURS = ("host", "connection", "content-length", "transfer-encoding", "accept-encoding", "range")
 
 
-@dataclass(frozen=True)
+@frozen
 class Host:
     """One host: where, what it may be asked for, and how. `url` is empty for the registry itself; `root` precedes names."""
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass
+
+from sampan.values import frozen
 
 TYPE_CHECKING = False  # `typing` costs 6 ms; type checkers know this name
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ CONNECTION_PAUSE = 0.25
 STATUS_PAUSE = 1.0
 
 
-@dataclass(frozen=True)
+@frozen
 class Limits:
     """Seconds, tries and redirects that a request may take. A transfer as a whole has no limit."""
 

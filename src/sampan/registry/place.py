@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from urllib.parse import quote
+
+from sampan.values import changed, frozen
 
 TYPE_CHECKING = False  # `typing` costs 6 ms; type checkers know this name
 if TYPE_CHECKING:
     from sampan.registry.tls import TlsRules
 
 
-@dataclass(frozen=True)
+@frozen
 class Place:
     """The registry's URL (`https://host:port`), the names credentials are kept under, and how requests are made there.
 
@@ -40,11 +41,11 @@ class Place:
 
     def for_push(self) -> Place:
         """The same place, where something is to be sent."""
-        return replace(self, actions="pull,push")
+        return changed(self, actions="pull,push")
 
     def mounting(self, source: str) -> Place:
         """The same place, where blobs of another image are to be mounted from."""
-        return replace(self, source=source)
+        return changed(self, source=source)
 
     def url(self, rest: str) -> str:
         """The URL of something of this image, as `manifests/1`."""

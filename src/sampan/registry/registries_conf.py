@@ -13,12 +13,12 @@ as the long list that comes with podman, is read when a short name is looked up:
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 
 from sampan.errors import BadReference, BadSetting, printable
 from sampan.oci.reference import HUB, Reference
 from sampan.registry.certificates import SYSTEM, configuration_directory
 from sampan.registry.toml import flag_in, parsed, read_bytes, table_in, tables_in, text_in, texts_in
+from sampan.values import frozen
 
 TYPE_CHECKING = False  # `typing` costs 6 ms; type checkers know this name
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _WHEN = {"": (True, True), "all": (True, True), "digest-only": (False, True), "tag-only": (True, False)}
 
 
-@dataclass(frozen=True)
+@frozen
 class Mirror:
     """A place that may have the images too, for references by tag, by digest or both."""
 
@@ -39,7 +39,7 @@ class Mirror:
     by_digest: bool
 
 
-@dataclass(frozen=True)
+@frozen
 class Entry:
     """One table `[[registry]]`; `location` is empty where names are left as they are."""
 

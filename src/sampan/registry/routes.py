@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import os
 import threading
-from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from sampan.errors import UsageError
 from sampan.oci.reference import HUB, HUB_HOST, Reference
 from sampan.registry import registries_conf
 from sampan.registry.certificates import SYSTEM, configuration_directory
+from sampan.values import frozen
 
 TYPE_CHECKING = False  # `typing` costs 6 ms; type checkers know this name
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ RESOLVE, PULL, PUSH = "resolve", "pull", "push"
 """What a route is for: from a tag to a digest, content by its digest, sending."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Route:
     """One place: its host, the registry's name for credentials, and what the image is called there.
 

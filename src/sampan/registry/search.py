@@ -4,7 +4,6 @@ index API (`/v1/search`); the rest can only list everything (`_catalog`), which 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -16,6 +15,7 @@ from sampan.registry.failures import Refusal, is_web_page
 from sampan.registry.links import next_link
 from sampan.registry.listing import catalog
 from sampan.registry.transport import Request
+from sampan.values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +30,7 @@ PAGE_LENGTH = 100
 MAX_DESCRIPTION = 200
 
 
-@dataclass(frozen=True)
+@frozen
 class Found:
     """An image that fits: its name in full, and what the registry says of it."""
 
@@ -40,7 +40,7 @@ class Found:
     is_official: bool = False
 
 
-@dataclass(frozen=True)
+@frozen
 class _Query:
     term: str
     limit: int

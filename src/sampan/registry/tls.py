@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass, replace
 
 from sampan.errors import BadSetting, printable
+from sampan.values import changed, frozen
 
 TYPE_CHECKING = False  # `typing` costs 6 ms; type checkers know this name
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ _SYSTEM_FILES = (
 )
 
 
-@dataclass(frozen=True)
+@frozen
 class TlsRules:
     """What is special about TLS with one host: files of further authorities, own certificates (file, key), no verification.
 
@@ -40,7 +40,7 @@ class TlsRules:
 
     def without_own(self) -> TlsRules:
         """The same, but nothing is shown of who we are."""
-        return replace(self, own=())
+        return changed(self, own=())
 
 
 USUAL = TlsRules()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from sampan.errors import ProtocolError
@@ -12,6 +11,7 @@ from sampan.registry.addresses import addresses_of, check_realm, origin_of
 from sampan.registry.failures import Refusal
 from sampan.registry.pacing import Transient
 from sampan.registry.transport import Body, Request
+from sampan.values import field, frozen
 
 TYPE_CHECKING = False  # `typing` costs 6 ms; type checkers know this name
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ _REFUSALS = (400, 401, 403)
 _NO_POST = (404, 405)
 
 
-@dataclass(frozen=True)
+@frozen
 class Token:
     """`expires` is when to get a new one, some time before the server stops taking it."""
 

@@ -11,7 +11,6 @@ Each host has its own rules of TLS. Our own certificate is a credential too: it 
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field
 from urllib.parse import urljoin, urlsplit
 
 from sampan import __version__
@@ -26,6 +25,7 @@ from sampan.registry.pacing import Clock, Limits, Tries
 from sampan.registry.proxy import proxy_for
 from sampan.registry.remarks import Remarks
 from sampan.registry.tls import USUAL, TlsRules, client_context
+from sampan.values import field, frozen
 
 TYPE_CHECKING = False  # `typing` costs 6 ms; type checkers know this name
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ _FAULTS = (OSError, Malformed, Cut, Unsendable, ProxyFault, ConnectTimeout, Unic
 """What connections raise; UnicodeError is for a host that can have no address."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Body:
     """What is sent: so many bytes, in pieces that can be given again if the request has to be repeated."""
 
@@ -60,7 +60,7 @@ class Body:
         return cls(len(data), lambda: (data,))
 
 
-@dataclass(frozen=True)
+@frozen
 class Request:
     """A method, a URL and headers; the URL's origin is where credentials in the headers belong.
 

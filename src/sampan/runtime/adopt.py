@@ -81,8 +81,8 @@ def container_of(session: Session, container: Container, *labels: str) -> Record
     name = next((one for one in container.names if _is_name(one)), "")
     if name and os.path.exists(session.store.join(shelf.NAMES, name)):
         raise NameInUse(f"there is a container {name} already", f"it was adopted before, or choose: `sampan rm {name}`")
-    marks = {"protected": "yes" if container.protected else ""}
-    record = Record(new_id(), found, Request(found.reference, labels=labels), name=name, created=now(), **marks)
+    protected = "yes" if container.protected else ""
+    record = Record(new_id(), found, Request(found.reference, labels=labels), name=name, created=now(), protected=protected)
     return containers.create_from(record, session, container.root)
 
 

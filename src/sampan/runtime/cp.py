@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import os
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sampan.container import root, state
@@ -24,6 +23,7 @@ from sampan.layers.place import CHANGE, NEITHER, Manner
 from sampan.layers.receive import Goal, receive
 from sampan.runtime import files, inside, start
 from sampan.runtime.destination import STDOUT, destination
+from sampan.values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -39,7 +39,7 @@ _HOST_MODE = 0o777
 """What is kept of modes on the host: a file that is setuid in a container must not become that for its caller."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Manners:
     """`follow`: a link that is named is followed; `keep_owners`: owners are kept as well as they can be."""
 
@@ -47,7 +47,10 @@ class Manners:
     keep_owners: bool = False
 
 
-def copy_out(record: Record, path: str, goal: str, session: Session, manners: Manners = Manners()) -> None:
+_PLAIN = Manners()
+
+
+def copy_out(record: Record, path: str, goal: str, session: Session, manners: Manners = _PLAIN) -> None:
     """Copy `path` of the container to `goal` of the host; `-`: as an archive to standard output.
 
     Raises `UsageError` by Docker's rules, `ContainerRunning`, `HostError`, `NoSpace`.
@@ -79,7 +82,7 @@ def _received(job: Job, goal: str, manners: Manners) -> dict[str, object]:
         raise
 
 
-def copy_in(record: Record, source: str, path: str, session: Session, manners: Manners = Manners()) -> None:
+def copy_in(record: Record, source: str, path: str, session: Session, manners: Manners = _PLAIN) -> None:
     """Copy `source` of the host to `path` in the container; `-`: what an archive on standard input has, into a directory.
 
     Raises as `copy_out`.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from sampan.container.asks import FEATURES
@@ -16,12 +15,13 @@ from sampan.host.runtime_directory import runtime_directory
 from sampan.layers.decompress import means
 from sampan.store.layout import create as layout_create
 from sampan.store.layout import open_store
+from sampan.values import as_dict, frozen
 
 if TYPE_CHECKING:
     from sampan.settings import Settings
 
 
-@dataclass(frozen=True)
+@frozen
 class Finding:
     """One line: `state` is `ok`, `warning` or `missing`; `fatal` if nothing can be run without it."""
 
@@ -33,7 +33,7 @@ class Finding:
 
     def document(self) -> dict[str, object]:
         """For JSON."""
-        return asdict(self)
+        return as_dict(self)
 
 
 def examine(settings: Settings) -> list[Finding]:
@@ -45,9 +45,26 @@ def examine(settings: Settings) -> list[Finding]:
     if all(finding.state == "ok" for finding in found):
         engines = [finding for name in ENGINES for finding in _engine(name, settings)]
         working = any(finding.state == "ok" for finding in engines)
-        found += engines if working else [Finding(**{**asdict(finding), "fatal": True}) for finding in engines]
+        found += engines if working else [Finding(**{**as_dict(finding), "fatal": True}) for finding in engines]
     found += _architectures()
+    found += _repositories(settings)
     return found + [_decompressor(*entry) for entry in means()]
+
+
+def _repositories(settings: Settings) -> list[Finding]:
+    """How `run cvmfs://` gets at images here."""
+    from sampan.cvmfs.fuse import mounting
+
+    found = []
+    mounts = settings.text("cvmfs_mounts")
+    if os.path.isdir(mounts) and os.listdir(mounts):
+        found.append(Finding("repositories", "ok", f"those mounted below {mounts}, by --cvmfs=mounted"))
+    stopped = mounting.obstacle()
+    if stopped is None:
+        found.append(Finding("repositories", "ok", "fetched as they are read, by --cvmfs=fuse"))
+    else:
+        found.append(Finding("repositories", "warning", f"cannot be mounted: {stopped[0]}", stopped[1]))
+    return [*found, Finding("repositories", "ok", "fetched whole, by --cvmfs=bundle")]
 
 
 def _architectures() -> list[Finding]:

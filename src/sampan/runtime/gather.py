@@ -9,6 +9,7 @@ from sampan.container.mounts import ImageMount, parse_mount
 from sampan.errors import HostError, UsageError
 from sampan.host import foreign, memory
 from sampan.host.accounts import caller
+from sampan.host.runtime_directory import runtime_directory
 from sampan.layers.beneath import read_regular
 
 TYPE_CHECKING = False
@@ -64,9 +65,15 @@ def _owners(record: Record, session: Session) -> tuple[str, str] | None:
     """Where owners are noted, and where those of the image stand."""
     if not _may_be_root(record):
         return None
+    of_image = ""
+    if record.image.tree and not record.image.is_in_place:
+        chain = record.image.chain.rpartition(":")[2]
+        of_image = os.path.join(runtime_directory(session.settings.text("runtime_dir")), f"owners.{chain}")
+        if record.keep == "memory" and os.path.exists(of_image):  # made by an earlier start, as it mostly is
+            return "", of_image
     from sampan.runtime import owners
 
-    return owners.places(record, session)
+    return owners.places(record, of_image)
 
 
 def _foreign(record: Record) -> Foreign | None:

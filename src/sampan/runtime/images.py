@@ -20,9 +20,13 @@ _HEX = frozenset("0123456789abcdef")
 def find(text: str, session: Session, platform: str | None = None) -> ContainerImage | None:
     """The image of a reference in the first store that has it, with its tree; `None` if it has to be pulled.
 
-    What is no reference there may be an id or the beginning of one (`lookup.py`). Raises `BadReference`, `ImageNotFound` for an
+    What is no reference there may be an id or the beginning of one (`lookup.py`), or a directory that is used in place. Raises `BadReference`, `ImageNotFound` for an
     id that no image has.
     """
+    if text.startswith(("/", "cvmfs://")):
+        from sampan.runtime import in_place
+
+        return in_place.find(text, session)
     try:
         reference = str(Reference.parse(text))
     except BadReference:
@@ -78,6 +82,10 @@ def config_of(image: ContainerImage, session: Session) -> ImageConfig:
 
 def config_document(image: ContainerImage, session: Session) -> dict[str, object]:
     """The configuration as JSON has it."""
+    if image.is_in_place:
+        from sampan.runtime import in_place
+
+        return in_place.document(image.tree)
     for store in session.stores():
         found = documents.read(store, image.config)
         if found is not None:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from sampan.runtime.session import Session
 
 POLL = 0.02
+PAUSES = 20
+"""How often `pause` stops a container whose processes could not all stop."""
 
 
 def here(record: Record) -> Process:
@@ -85,17 +87,24 @@ def kill(record: Record, signal: str) -> None:
 def pause(record: Record) -> None:
     """Stop every process of the container until `resume`."""
     here(record)
+    for _ in range(PAUSES):
+        if _stop_all(record):
+            return
+        # One that waits for its child to execute a program (vfork(2)) cannot stop, if the child was stopped before that.
+        resume(record)
+        time.sleep(POLL)
+    _stop_all(record)
+
+
+def _stop_all(record: Record) -> bool:
+    """Whether all of them stood still soon: a signal is delivered when the process runs next."""
     stopped: set[int] = set()
     # Processes that are made meanwhile are found in the next round.
-    while True:
-        new = [pid for pid in inside(record) if pid not in stopped]
-        if not new:
-            # A signal is delivered when the process runs next.
-            _until(lambda: all(processes.is_stopped(pid) for pid in stopped), 1)
-            return
+    while new := [pid for pid in inside(record) if pid not in stopped]:
         for pid in new:
             _signal(pid, stay.SIGNALS["STOP"])
             stopped.add(pid)
+    return _until(lambda: all(processes.state_of(pid) in ("T", "Z", "") for pid in stopped), 0.2)
 
 
 def resume(record: Record) -> None:

@@ -63,7 +63,7 @@ def listed(session: Session, name: str | None = None, filters: Sequence[str] = (
         found = [entry for entry in found if _has_name(entry, wanted, is_exact)]
     for keep in _filters(filters, session):
         found = [entry for entry in found if keep(entry)]
-    found.sort(key=lambda entry: entry.reference or "")  # those of the same second
+    found.sort(key=lambda entry: (entry.name or "", entry.tag or ""))  # those of the same second, as they are shown
     return sorted(found, key=lambda entry: entry.pulled, reverse=True)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sampan.errors import SampanError, UsageError
@@ -15,6 +14,7 @@ from sampan.image.resolve import wanted_platform
 from sampan.image.spool import opened, shown
 from sampan.oci.reference import Reference
 from sampan.runtime.images import container_image
+from sampan.values import changed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,4 +74,4 @@ def _renamed(packed: list[PackedImage], name: Reference, shown: str) -> PackedIm
         raise UsageError(
             f"{shown} has {len(packed)} images, of which one name cannot stand for all: {names}", "choose one by its name"
         )
-    return replace(packed[0], names=(name,))
+    return changed(packed[0], names=(name,))

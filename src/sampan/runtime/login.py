@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sampan.errors import BadReference, UsageError, printable
@@ -12,12 +11,13 @@ from sampan.registry import authfile
 from sampan.registry.credentials import Credentials, normal_key
 from sampan.runtime.remote import registry_client
 from sampan.runtime.session import default_session
+from sampan.values import frozen
 
 if TYPE_CHECKING:
     from sampan.runtime.session import Session
 
 
-@dataclass(frozen=True)
+@frozen
 class LoggedIn:
     """Which registry (or part of one), where the password is, and whether it lasts; `asked`: the registry wanted one."""
 

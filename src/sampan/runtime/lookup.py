@@ -6,13 +6,12 @@ with cafe. An image's id is the digest of its configuration; its manifest's and 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from sampan.errors import BadReference, ImageNotFound, UsageError
 from sampan.oci.reference import Reference
 from sampan.runtime.images import may_be_id
 from sampan.store import names
 
+TYPE_CHECKING = False  # `typing` costs 2 ms; type checkers know this name
 if TYPE_CHECKING:
     from sampan.runtime.session import Session
     from sampan.store.layout import Store

@@ -4,27 +4,26 @@ from __future__ import annotations
 
 import os
 
-from sampan.host.runtime_directory import runtime_directory
-from sampan.runtime.files import JOURNAL
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from sampan.container.record import Record
-    from sampan.runtime.session import Session
 
 
-def places(record: Record, session: Session) -> tuple[str, str]:
-    """The journal of a container (empty: nothing of it is kept), and the file of owners and modes that the image's own files have."""
-    journal = f"{record.directory}/{JOURNAL}" if record.keep in ("overlay", "copy") else ""
-    return journal, _image_owners(record, session)
+def places(record: Record, of_image: str) -> tuple[str, str]:
+    """The journal of a container (empty: nothing of it is kept), and the file of owners and modes that the image's own files have.
+
+    That is to be `of_image`; empty if the image has none.
+    """
+    journal = ""
+    if record.keep in ("overlay", "copy"):
+        from sampan.runtime.files import JOURNAL
+
+        journal = f"{record.directory}/{JOURNAL}"
+    return journal, _made(record, of_image) if of_image else ""
 
 
-def _image_owners(record: Record, session: Session) -> str:
-    """Made once per boot and image; empty if it cannot be: then all of the image is shown as root's."""
-    if not record.image.tree:
-        return ""
-    chain = record.image.chain.rpartition(":")[2]
-    path = os.path.join(runtime_directory(session.settings.text("runtime_dir")), f"owners.{chain}")
+def _made(record: Record, path: str) -> str:
+    """The file, made once per boot and image; empty if it cannot be: then all of the image is shown as root's."""
     if os.path.exists(path):
         return path
     from sampan.layers.mtree import otherwise

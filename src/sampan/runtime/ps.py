@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from sampan.container import shelf
@@ -11,6 +10,7 @@ from sampan.errors import SampanError, UsageError
 from sampan.host import processes
 from sampan.oci.reference import Reference
 from sampan.runtime import containers, logs, lookup
+from sampan.values import field, frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -24,7 +24,7 @@ STATES = ("created", "running", "paused", "exited", "damaged")
 _SHOWN = ("id", "name", "image", "command", "created", "status", "pid", "labels")
 
 
-@dataclass(frozen=True)
+@frozen
 class Entry:
     """A row of `sampan ps`. `state` is one word of `STATES`, `status` what a person reads; `pid` is `None` if nothing runs here."""
 
@@ -60,14 +60,24 @@ def listed(session: Session, *, everything: bool = False, filters: Sequence[str]
     container). Several values of one key widen, but for labels, which all must be there; several keys narrow. One for `status` or
     `exited` looks at everything. Raises `UsageError`, `ContainerNotFound`.
     """
-    containers.sweep(session)
-    kept = [_entry(id, session) for id in shelf.ids(session.store)]
+    kept = [entry for id in shelf.ids(session.store) if not _swept(entry := _entry(id, session), session)]
     known = {entry.id[:12] for entry in kept}
     found = sorted([*kept, *(_anonymous(known) if anonymous else ())], key=lambda entry: entry.created, reverse=True)
     wanted = _filters(filters, found, session)
     if not everything and not any(text.startswith(("status=", "exited=")) for text in filters):
         found = [entry for entry in found if entry.runs]
     return [entry for entry in found if all(keep(entry) for keep in wanted)]
+
+
+def _swept(entry: Entry, session: Session) -> bool:
+    """Whether it was to be thrown away and has ended: then it goes now."""
+    if entry.record is None or entry.record.keep != "memory" or entry.state != "exited":
+        return False
+    try:
+        containers.remove(entry.id, session)
+    except (SampanError, OSError):
+        return False
+    return True
 
 
 def prunable(session: Session, filters: Sequence[str] = ()) -> list[Entry]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from sampan.errors import ImageNotFound, UsageError
 from sampan.image.push import Pusher
 from sampan.oci.reference import Reference
@@ -11,6 +9,7 @@ from sampan.runtime.remote import registry_client
 from sampan.runtime.session import Session, default_session
 from sampan.runtime.short_names import find_stored
 from sampan.store import names
+from sampan.values import frozen
 
 TYPE_CHECKING = False  # `typing` costs 6 ms; type checkers know this name
 if TYPE_CHECKING:
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from sampan.store.names import Image
 
 
-@dataclass(frozen=True)
+@frozen
 class Pushed:
     """Where an image lies now: its reference in full, and the digest of what was sent."""
 

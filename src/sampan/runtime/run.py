@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 def image_for(request: Request, session: Session, when: str = "missing") -> ContainerImage:
     """The image a request names, pulled if `when` (`missing`, `always`, `never`) says so."""
+    if when == "always" and request.image.startswith(("/", "cvmfs://")):
+        when = "missing"  # nothing is pulled of what is used in place
     if when == "always" and session.settings.flag("offline"):
         raise UsageError("--pull always asks the registry, and --offline forbids it", "leave one of them away")
     if when != "always":
@@ -99,6 +101,7 @@ def create(
     throw_away = throw_away and ids is None
     if image is None:
         image = _staged(request, session, when) if throw_away else image_for(request, session, when)
+    check_is_stored(image)
     made = Record(new_id(), image, request, ids, name=name, created=now())
     return containers.create(made, session, throw_away=throw_away)
 
@@ -136,11 +139,20 @@ def _staged(request: Request, session: Session, when: str) -> ContainerImage:
     """The image of a run that keeps nothing, from a local disk if that was asked for."""
     image = image_for(request, session, when)
     directory = session.settings.text("stage")
-    if not directory:
+    if not directory or image.is_in_place:
         return image
     from sampan.runtime.stage import staged
 
     return staged(image, directory, session)
+
+
+def check_is_stored(image: ContainerImage) -> None:
+    """Raises `UsageError` for an image that lies somewhere else: nothing holds it there while a container is kept."""
+    if image.is_in_place:
+        raise UsageError(
+            f"{image.reference} is run where it lies, and what is kept needs an image of the store",
+            "leave --name, -d and --rm away, or `sampan import` it first",
+        )
 
 
 def new_id() -> str:

@@ -24,6 +24,14 @@ class Session:
         self.store = open_store(settings.text("home"))
         self.sites = tuple(open_store(path, writable=False) for path in settings.texts("stores"))
 
+    def telling(self, notice: Notice) -> Session:
+        """The same, with notices for somebody else."""
+        found = object.__new__(Session)
+        for name in Session.__slots__:
+            setattr(found, name, getattr(self, name))
+        found.notice = notice
+        return found
+
     def stores(self) -> tuple[Store, ...]:
         """All stores in the order in which images are looked for."""
         return (*self.sites, self.store)

@@ -13,8 +13,8 @@ from sampan.engine.choose import choose
 from sampan.errors import HostError
 from sampan.host import processes
 from sampan.host.runtime_directory import runtime_directory
-from sampan.runtime import gather
 from sampan.oci.config import EMPTY
+from sampan.runtime import gather
 from sampan.runtime.images import config_of
 
 _IGNORED = (_signal.SIGPIPE, _signal.SIGXFSZ)  # by Python, which nobody else should inherit
@@ -27,11 +27,17 @@ if TYPE_CHECKING:
     from sampan.container.plan import Plan
     from sampan.container.record import Record
     from sampan.engine.base import Engine, Start
+    from sampan.oci.config import ImageConfig
     from sampan.runtime.session import Session
 
 
-def decide(record: Record, session: Session, way: Way = FOREGROUND, *, dry: bool = False) -> tuple[Plan, Engine]:
-    """The plan for a record on this host, and the engine that will carry it out; `dry`: it will not be."""
+def decide(
+    record: Record, session: Session, way: Way = FOREGROUND, *, config: ImageConfig | None = None, dry: bool = False
+) -> tuple[Plan, Engine]:  # fmt: skip
+    """The plan for a record on this host, and the engine that will carry it out.
+
+    `config` is its image's, if it is known already; `dry`: the plan will not be carried out.
+    """
     name = record.request.engine or modes.engines(record.mode) or session.settings.text("engine")
     place = record.directory if os.path.isdir(record.directory) else None  # none: it is only shown
     engine, can = choose(asks_of(record), name, session.settings, place)
@@ -39,7 +45,9 @@ def decide(record: Record, session: Session, way: Way = FOREGROUND, *, dry: bool
         from sampan.runtime import private
 
         return private.decide(record, session, way, dry=dry), engine
-    config = EMPTY if record.request.no_config else config_of(record.image, session)
+    if record.request.no_config:
+        config = EMPTY
+    config = config or config_of(record.image, session)
     return plan(record, config, _edits(record), gather.facts(record, session), can, way), engine
 
 
@@ -56,6 +64,25 @@ def _edits(record: Record) -> Edits:
 def attach_socket(record: Record, session: Session) -> str:
     """Where clients attach to a container on this node: short, because a UNIX socket's path has 107 bytes."""
     return os.path.join(runtime_directory(session.settings.text("runtime_dir")), f"{record.id[:12]}.attach")
+
+
+def become(record: Record, session: Session, way: Way, *, stdin: bool = True, config: ImageConfig | None = None) -> NoReturn:
+    """Become the payload of a record, or its watcher; without `stdin` standard input is at its end. Raises what a start raises."""
+    plan, engine = decide(record, session, way, config=config)
+    for warning in plan.warnings:
+        session.notice.warn(warning)
+    if not stdin:
+        no_input()
+    command = engine.command(plan)
+    hold(record, session)
+    execute(command)
+
+
+def no_input() -> None:
+    """Standard input is at its end from now on."""
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
 
 
 def detach(record: Record, session: Session, *, remove: bool = False) -> int:
@@ -95,6 +122,39 @@ def _run(start: Start) -> int:
         raise _not_executable(start, error) from error
     _, status = os.waitpid(pid, 0)
     return os.WEXITSTATUS(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status)
+
+
+def attend(start: Start, out: int = 1) -> int:
+    """Run a program in this terminal to its end, as a child; its wait status. `out` is the descriptor that it writes to.
+
+    Signals for the terminal's group reach it by themselves; those for this process alone are handed on. Raises `HostError`.
+    """
+    for descriptor in start.descriptors:
+        os.set_inheritable(descriptor, True)
+    child = 0
+
+    def hand_on(number: int, _: object) -> None:
+        if child and number in (_signal.SIGTERM, _signal.SIGHUP):
+            os.kill(child, number)
+
+    before = {number: _signal.getsignal(number) for number in (_signal.SIGINT, _signal.SIGQUIT, _signal.SIGTERM, _signal.SIGHUP)}
+    for number, handler in before.items():
+        if handler != _signal.SIG_IGN:  # what is ignored stays so for the child: nohup
+            _signal.signal(number, hand_on)
+    try:
+        child = os.posix_spawn(
+            start.program,
+            start.argv,
+            processes.callers_environment(),
+            file_actions=[(os.POSIX_SPAWN_DUP2, out, 1)] if out != 1 else [],
+            setsigdef=_IGNORED,
+        )
+        return os.waitpid(child, 0)[1]
+    except OSError as error:
+        raise _not_executable(start, error) from error
+    finally:
+        for number, handler in before.items():
+            _signal.signal(number, handler)
 
 
 def hold(record: Record, session: Session) -> None:

@@ -16,10 +16,11 @@ from sampan.store import layout, records
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from sampan.container.record import ContainerImage
+    from sampan.container.record import ContainerImage, Record
     from sampan.runtime.session import Session
 
 VOLUMES = "volumes"
+ANONYMOUS = 64  # digits: the length of a name that nobody has given
 _LETTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-")
 
 
@@ -114,6 +115,13 @@ def users(session: Session) -> dict[str, list[str]]:
             if begins:
                 found.setdefault(rest.partition("/")[0], []).append(id)
     return found
+
+
+def anonymous_of(record: Record, session: Session) -> list[str]:
+    """Names of the volumes that were made for this container alone, as `-v /path` makes them."""
+    inside = f"{session.store.join(VOLUMES)}/"
+    names = [text[len(inside) :].partition("/")[0] for text in record.request.volumes if text.startswith(inside)]
+    return [name for name in names if len(name) == ANONYMOUS and users(session).get(name, []) == [record.id]]
 
 
 def remove(name: str, session: Session) -> None:

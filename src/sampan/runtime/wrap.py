@@ -9,7 +9,7 @@ from sampan.container.record import Record
 from sampan.engine.programs import program as program_path
 from sampan.errors import HostError, UsageError
 from sampan.runtime import start
-from sampan.runtime.run import image_for, now
+from sampan.runtime.run import check_is_stored, image_for, now
 from sampan.store import pins, programs
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ def wrap(request: Request, path: str, session: Session, *, when: str = "missing"
     if not os.path.isdir(os.path.dirname(path)):
         raise UsageError(f"the directory {os.path.dirname(path)} does not exist")
     image = image_for(request, session, when)
+    check_is_stored(image)
     pin = pins.add(session.store, image.chain, path, image.reference, now())
     try:
         plan, engine = start.decide(Record(pin.id, image, request), session, dry=True)

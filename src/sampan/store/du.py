@@ -10,7 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from sampan.store.layout import Store
 
-PARTS = ("blobs", "trees", "containers", "programs", "names", "pins", "tmp")
+PARTS = ("blobs", "trees", "containers", "programs", "names", "pins", "applications", "tmp")
 
 
 class Part:

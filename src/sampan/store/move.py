@@ -169,9 +169,11 @@ class _Move:
                 self._whole_directories(copying, kind)
             self._blobs()
             before = self._changing()
-            for kind in ("containers", "pins", "names"):
-                remove(base, kind)
-                copying.directory(old.join(kind), kind.encode())
+            for kind in ("containers", "pins", "names", "applications"):
+                if os.path.exists(new.join(kind)):
+                    remove(base, kind)
+                if os.path.exists(old.join(kind)):  # there are only applications once one was added
+                    copying.directory(old.join(kind), kind.encode())
         finally:
             os.close(base)
         ocilayout.write_index(new)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sampan.options.table import FLAG, OPTIONAL
+from sampan.options.table import FLAG, OPTIONAL, TEMPLATE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -124,7 +124,7 @@ def _takes_next(by_spelling: dict[str, Option], word: str) -> Option | None:
 
 
 def _values(option: Option, things: Things) -> list[tuple[str, str]]:
-    words = option.choices or things(option.metavar.partition("[")[0])
+    words = [one for one in option.choices if one != TEMPLATE] or things(option.metavar.partition("[")[0])
     return [(word, "") for word in words]
 
 

@@ -148,7 +148,7 @@ VERBS: Verbs = {
                 _OUTPUT,
                 Option("--format", VALUE, "docker-archive, oci-archive or oci-dir (podman)", "FORMAT"),
                 _QUIET,
-                Unserved("--platform", VALUE, SILENT, ""), Unserved("--compress", FLAG, SILENT, ""),
+                Unserved("--platform", VALUE, WARNED, "a name stands for one platform"), Unserved("--compress", FLAG, SILENT, ""),
                 Unserved("-m --multi-image-archive", FLAG, SILENT, "every archive may hold several"),
             ),
             (Argument("IMAGE", "+", "names or ids"),),

@@ -74,7 +74,7 @@ def container(record: Record, session: Session, program: Program) -> Ordered:
         ResolvConfPath="", HostnamePath="", HostsPath="", LogPath=f"{record.directory}/log",
         Name=f"/{record.name}" if program.name == "docker" else record.name, RestartCount=0, Driver="sampan",
         Platform=record.image.platform.partition("/")[0], MountLabel="", ProcessLabel="", AppArmorProfile="", ExecIDs=None,
-        HostConfig=_host_config(record), GraphDriver=Ordered(Data=_graph(record), Name="sampan"), SizeRootFs=0,
+        HostConfig=_host_config(record), GraphDriver=Ordered(Data=_graph(record), Name="sampan"),
         Mounts=_mounts(record, session), Config=_container_config(record, document, hostname), NetworkSettings=_network(record),
     )  # fmt: skip
     if program.name == "podman":

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from sampan.compat import launch
 from sampan.compat.docker.run import with_terminal
-from sampan.errors import ContainerNotFound
+from sampan.errors import CannotHonour, ContainerNotFound
+from sampan.events import SILENT_NOTICE
 from sampan.options.table import FLAG, LIST, VALUE, Argument, Command, Option
 from sampan.options.unserved import SILENT, WARNED, Unserved
 from sampan.runtime import join, run, start
@@ -12,6 +13,10 @@ from sampan.runtime import join, run, start
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from sampan.compat.program import Call, Verbs
+    from sampan.container.record import Record
+    from sampan.container.request import Request
+    from sampan.engine.base import Start
+    from sampan.runtime.session import Session
 
 ROOT = ("0", "root", "0:0", "root:root")
 
@@ -36,13 +41,23 @@ def main(call: Call) -> int:
     if not detach:
         request = with_terminal(request, call)
     try:
-        started = join.join(record, request, session, detach=detach)
+        started = _joined(record, request, session, detach=detach)
     except ContainerNotFound as error:
         raise ContainerNotFound(f"container {name} is not running", f"sampan start {name}") from error
     call.context.progress.stop()
     if not (request.interactive or request.tty):
-        launch.no_input()
+        start.no_input()
     return start.execute(started)
+
+
+def _joined(record: Record, request: Request, session: Session, *, detach: bool) -> Start:
+    try:
+        return join.join(record, request, session, detach=detach)
+    except CannotHonour:
+        shared = launch.weaker(request, SILENT_NOTICE)  # what is not kept was said when it was started
+        if shared is None:
+            raise
+        return join.join(record, shared, session, detach=detach)
 
 
 VERBS: Verbs = {

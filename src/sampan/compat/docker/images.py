@@ -10,12 +10,8 @@ from sampan.compat.docker.several import each
 from sampan.errors import ImageNotFound, UsageError
 from sampan.oci.reference import Reference
 from sampan.options.table import FLAG, LIST, VALUE, Argument, Command, Option
-from sampan.options.unserved import SILENT, Unserved
-from sampan.runtime import ps, rmi
-from sampan.runtime.history import MISSING, history
+from sampan.options.unserved import SILENT, WARNED, Unserved
 from sampan.runtime.listing import listed
-from sampan.runtime.push import tag
-from sampan.terminal.gotemplate.functions import as_json
 from sampan.terminal.gotemplate.rows import rendered
 from sampan.terminal.output import json_result, result
 
@@ -53,6 +49,8 @@ def images(call: Call) -> int:
     now = time.time()
     rows = [fields(entry, program, in_full=in_full, now=now) for entry in found]
     if form == "json":
+        from sampan.terminal.gotemplate.functions import as_json
+
         result("".join(f"{as_json(row)}\n" for row in rows))
         return 0
     if form == "table":
@@ -139,6 +137,8 @@ def remove(call: Call) -> int:
 
 
 def _removed(name: str, session: Session, *, force: bool) -> str:
+    from sampan.runtime import rmi
+
     before = {entry.config for entry in listed(session)}
     try:
         gone = rmi.remove(name, session, force=force)
@@ -153,6 +153,8 @@ def _removed(name: str, session: Session, *, force: bool) -> str:
 
 def tag_(call: Call) -> int:
     """Nothing is printed."""
+    from sampan.runtime.push import tag  # which can talk to registries, and costs more than the lists of this module
+
     for name in call.parsed.texts("target"):
         tag(str(call.parsed.values["source"]), name, session=call.session())
     return 0
@@ -160,6 +162,9 @@ def tag_(call: Call) -> int:
 
 def steps(call: Call) -> int:
     """The steps that made an image."""
+    from sampan.runtime.history import MISSING, history
+    from sampan.terminal.gotemplate.functions import as_json
+
     parsed, program = call.parsed, call.program
     in_full, form = parsed.flag("no_trunc"), parsed.text("format") or "table"
     now = time.time()
@@ -186,6 +191,8 @@ def steps(call: Call) -> int:
 
 def prune(call: Call) -> int:
     """Images without a name, or with --all those that no container uses."""
+    from sampan.runtime import ps, rmi
+
     session = call.session()
     everything = call.parsed.flag("all")
     filters = call.parsed.texts("filter")
@@ -216,8 +223,8 @@ _LIST = (
     Option("--no-trunc", FLAG, "ids in full"),
     Option("-n --noheading", FLAG, "without the header (podman)"),
     Option("-q --quiet", FLAG, "ids alone"),
-    Unserved("--tree", FLAG, SILENT, ""),
-    Unserved("--sort", VALUE, SILENT, ""),
+    Unserved("--tree", FLAG, WARNED, "sampan's own `images --tree` shows what images share"),
+    Unserved("--sort", VALUE, WARNED, "the newest come first", ("created",)),
     Unserved("--history", FLAG, SILENT, ""),
 )
 VERBS: Verbs = {
@@ -231,6 +238,7 @@ VERBS: Verbs = {
                 Option("-a --all", FLAG, "all images (podman)"),
                 Unserved("--no-prune", FLAG, SILENT, ""),
                 Unserved("-i --ignore", FLAG, SILENT, ""),
+                Unserved("--platform", LIST, WARNED, "a name stands for one platform"),
             ),
             (Argument("IMAGE", "*", "names or ids"),),
         ),
@@ -254,7 +262,7 @@ VERBS: Verbs = {
                 Option("-H --human", FLAG, "accepted", default=True),
                 Option("--no-trunc", FLAG, "in full"),
                 Option("-q --quiet", FLAG, "ids alone"),
-                Unserved("--platform", VALUE, SILENT, ""),
+                Unserved("--platform", VALUE, WARNED, "a name stands for one platform"),
             ),
             (Argument("IMAGE", "1", "an image"),),
         ),
@@ -266,7 +274,7 @@ VERBS: Verbs = {
             "remove images without a name",
             (
                 Option("-a --all", FLAG, "all that no container uses"),
-                FILTER,
+                Option("--filter", LIST, "only those: label= until=", "KEY=VALUE"),
                 Option("-f --force", FLAG, "accepted: nobody is asked"),
             ),
         ),

@@ -9,11 +9,13 @@ from sampan.compat.program import say_error
 from sampan.container import shelf
 from sampan.errors import BadReference, ContainerNotFound, ImageNotFound, SampanError, UsageError
 from sampan.options.table import FLAG, VALUE, Argument, Command, Option
-from sampan.options.unserved import SILENT, Unserved
+from sampan.options.unserved import REFUSED, SILENT, WARNED, Unserved
 from sampan.runtime import inspect as flows
 from sampan.runtime import volumes
+from sampan.runtime.listing import listed
+from sampan.store import du
 from sampan.terminal.gotemplate.evaluate import Template
-from sampan.terminal.gotemplate.functions import as_json
+from sampan.terminal.gotemplate.functions import Ordered, as_json
 from sampan.terminal.output import json_text, result
 
 if TYPE_CHECKING:
@@ -45,7 +47,7 @@ def show(call: Call, names: tuple[str, ...], kind: str) -> int:
     failed: list[SampanError] = []
     for name in names:
         try:
-            found.append(one(call, name, kind))
+            found.append(_sized(one(call, name, kind), call))
         except SampanError as error:
             failed.append(error)
     if template is not None:
@@ -57,6 +59,17 @@ def show(call: Call, names: tuple[str, ...], kind: str) -> int:
     for why in failed:
         say_error(call.program, why)
     return call.program.status(call.verb) if failed else 0
+
+
+def _sized(document: dict[str, object], call: Call) -> dict[str, object]:
+    """With --size, what the container has changed (`SizeRw`) and all of it (`SizeRootFs`)."""
+    if not call.parsed.values.get("size") or "HostConfig" not in document:
+        return document
+    session = call.session()
+    own = du.size_of(session.store.join("containers", str(document["Id"])))
+    image = str(document["Image"]).rpartition(":")[2]
+    whole = next((entry.unpacked for entry in listed(session) if entry.config.endswith(image)), 0)
+    return Ordered({**document, "SizeRw": own, "SizeRootFs": whole + own})
 
 
 def one(call: Call, name: str, kind: str) -> dict[str, object]:
@@ -111,7 +124,7 @@ def volume_exists(call: Call) -> int:
 
 
 FORMAT = Option("-f --format", VALUE, "`json` or a template as '{{.Id}}'", "FORMAT")
-_SIZE = Unserved("-s --size", FLAG, SILENT, "sizes are of the whole")
+_SIZE = Option("-s --size", FLAG, "with the sizes of containers")
 _NAMES = (Argument("NAME", "+", "names or ids"),)
 _NAME = (Argument("NAME", "1", "a name or an id"),)
 VERBS: Verbs = {
@@ -119,13 +132,13 @@ VERBS: Verbs = {
         Command(
             "inspect",
             "show what a container, an image or a volume is, as JSON",
-            (FORMAT, _SIZE, Option("--type", VALUE, "look only among these", "|".join(KINDS)), Unserved("-l --latest", FLAG, SILENT, "")),
+            (FORMAT, _SIZE, Option("-t --type", VALUE, "look only among these", "|".join(KINDS)), Unserved("-l --latest", FLAG, REFUSED, "name the container; `ps -lq` prints the newest one's id")),
             _NAMES,
         ),
         inspect,
     ),
     "image inspect": (
-        Command("image inspect", "show what an image is", (FORMAT, Unserved("--platform", VALUE, SILENT, "")), _NAMES), _of("image"),
+        Command("image inspect", "show what an image is", (FORMAT, Unserved("--platform", VALUE, WARNED, "a name stands for one platform")), _NAMES), _of("image"),
     ),
     "container inspect": (Command("container inspect", "show what a container is", (FORMAT, _SIZE), _NAMES), _of("container")),
     "container exists": (Command("container exists", "whether there is such a container", (Unserved("--external", FLAG, SILENT, ""),), _NAME), container_exists),

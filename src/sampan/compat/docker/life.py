@@ -12,8 +12,7 @@ from sampan.container.limits import parse_seconds
 from sampan.errors import ContainerNotFound, HostError, UsageError
 from sampan.options.table import FLAG, LIST, VALUE, Argument, Command, Option
 from sampan.options.unserved import SILENT, WARNED, Unserved
-from sampan.runtime import containers, life, ps
-from sampan.runtime import start as starting
+from sampan.runtime import containers, life, ps, volumes
 from sampan.runtime.attach import attach
 from sampan.store import du
 from sampan.terminal.output import result
@@ -31,13 +30,13 @@ def start(call: Call) -> int:
         if len(names) != 1:
             raise UsageError("you cannot start and attach multiple containers at once")
         record = named(names[0], session)
-        return launch.foreground(record, session, context, stdin=parsed.flag("interactive") or record.request.tty)
+        stdin = parsed.flag("interactive") or record.request.tty
+        return launch.foreground(record, session, context, remove=record.keep == "memory", stdin=stdin)
 
     def do(record: Record) -> None:
         if state.runner(record.directory) is not None:
             return
-        context.progress.stop()
-        if starting.detach(record, session):
+        if launch.detached(record, session, context, remove=record.keep == "memory"):
             raise HostError(f"the container {record.shown} did not start")
 
     return each_container(call, do)
@@ -48,13 +47,21 @@ def stop(call: Call) -> int:
     parsed, session = call.parsed, call.session()
     text = parsed.text("time")
     seconds = None if text is None else parse_seconds(text.lstrip("-") if text != "-1" else "31536000", "--time")
-    return _each(call, lambda record: life.stop(record, seconds, session), ignore=bool(parsed.values.get("ignore")))
+    return _each(
+        call, lambda record: life.stop(_stopped_by(record, call), seconds, session), ignore=bool(parsed.values.get("ignore"))
+    )
+
+
+def _stopped_by(record: Record, call: Call) -> Record:
+    """The container with the signal of --signal."""
+    signal = call.parsed.text("signal")
+    return record if signal is None else record.with_request(record.request.but(stop_signal=signal))
 
 
 def _each(call: Call, do: object, *, ignore: bool) -> int:
     """`each_container` for the words, or with --all for all that run; `ignore`: a missing one is no failure."""
     session = call.session()
-    names = call.parsed.texts("container")
+    names = _names(call)
     if call.parsed.values.get("all"):
         names = tuple(entry.id for entry in ps.listed(session, anonymous=False))
     elif not names:
@@ -73,6 +80,19 @@ def _each(call: Call, do: object, *, ignore: bool) -> int:
     return each(names, call, one)
 
 
+def _names(call: Call) -> tuple[str, ...]:
+    """The words, and the ids in the files of --cidfile. Raises `UsageError`."""
+    found = list(call.parsed.texts("container"))
+    paths = call.parsed.values.get("cidfile")
+    for path in paths if isinstance(paths, tuple) else ():
+        try:
+            with open(path, encoding="ascii", errors="replace") as stream:
+                found.append(stream.read(100).strip())
+        except OSError as error:
+            raise UsageError(f"--cidfile: cannot read {path}: {error.strerror}") from error
+    return tuple(found)
+
+
 def restart(call: Call) -> int:
     """The names."""
     parsed, session, context = call.parsed, call.session(), call.context
@@ -80,9 +100,8 @@ def restart(call: Call) -> int:
     seconds = None if text is None else parse_seconds(text, "--time")
 
     def do(record: Record) -> None:
-        life.stop(record, seconds, session)
-        context.progress.stop()
-        if starting.detach(named(record.id, session), session):
+        life.stop(_stopped_by(record, call), seconds, session)
+        if launch.detached(named(record.id, session), session, context):
             raise HostError(f"the container {record.shown} was stopped and did not start again")
 
     return _each(call, do, ignore=False)
@@ -124,13 +143,18 @@ def remove(call: Call) -> int:
     """The names."""
     parsed, session = call.parsed, call.session()
     force = parsed.flag("force")
-    names = parsed.texts("container")
+    names = _names(call)
     if parsed.values.get("all"):
         names = tuple(entry.id for entry in ps.listed(session, everything=True, anonymous=False))
+    elif not names:
+        raise UsageError(f"`{call.program.name} rm` needs a container", f"see `{call.program.name} ps -a`")
 
     def do(name: str) -> str | None:
         try:
+            own = volumes.anonymous_of(named(name, session), session) if parsed.flag("volumes") else []
             gone = containers.remove(name, session, force=force)
+            for volume in own:
+                volumes.remove(volume, session)
         except ContainerNotFound as error:
             if parsed.values.get("ignore"):
                 return ""
@@ -185,7 +209,8 @@ _TIME = Option("-t --timeout --time", VALUE, "seconds until SIGKILL", "SECONDS")
 _ALL = Option("-a --all", FLAG, "all that run (podman)")
 _IGNORE = Option("-i --ignore", FLAG, "a missing one is no failure (podman)")
 _KEYS = Unserved("--detach-keys", VALUE, SILENT, "Ctrl-P Ctrl-Q leave it")
-_CIDFILE = Unserved("--cidfile", VALUE, WARNED, "name the container")
+_CIDFILE = Option("--cidfile", LIST, "also the container whose id is in the file (podman)", "FILE")
+_SIGNAL = Option("-s --signal", VALUE, "instead of its stop signal", "SIGNAL")
 VERBS: Verbs = {
     "start": (
         Command(
@@ -194,15 +219,16 @@ VERBS: Verbs = {
             (
                 Option("-a --attach", FLAG, "in the foreground"), Option("-i --interactive", FLAG, "in the foreground, with standard input"), _KEYS,
                 Unserved("--sig-proxy", FLAG, SILENT, ""), Unserved("--checkpoint", VALUE, WARNED, "there are no checkpoints"),
+                Unserved("--checkpoint-dir", VALUE, WARNED, "there are no checkpoints"),
             ),
             _CONTAINERS,
         ),
         start,
     ),
     "stop": (
-        Command("stop", "ask containers to end", (_TIME, _ALL, _IGNORE, _CIDFILE, Unserved("-s --signal", VALUE, WARNED, "it gets its stop signal")), _PERHAPS), stop,
+        Command("stop", "ask containers to end", (_TIME, _ALL, _IGNORE, _CIDFILE, _SIGNAL), _PERHAPS), stop,
     ),
-    "restart": (Command("restart", "stop containers and start them again", (_TIME, _ALL, Unserved("-s --signal", VALUE, WARNED, "it gets its stop signal")), _PERHAPS), restart),
+    "restart": (Command("restart", "stop containers and start them again", (_TIME, _ALL, _SIGNAL), _PERHAPS), restart),
     "kill": (Command("kill", "send a signal to containers", (Option("-s --signal", VALUE, "the signal (default: KILL)", "SIGNAL"), _ALL, _CIDFILE), _PERHAPS), kill),
     "pause": (Command("pause", "stop the processes of containers", (_ALL,), _PERHAPS), pause),
     "unpause": (Command("unpause", "let paused containers go on", (_ALL,), _PERHAPS), unpause),
@@ -213,7 +239,7 @@ VERBS: Verbs = {
             "remove containers",
             (
                 Option("-f --force", FLAG, "end them first"), Option("-a --all", FLAG, "all (podman)"), _IGNORE, _CIDFILE,
-                Unserved("-v --volumes", FLAG, SILENT, "anonymous volumes go with the container"), Unserved("-l --link", FLAG, SILENT, ""),
+                Option("-v --volumes", FLAG, "also its volumes without a name of their own"), Unserved("-l --link", FLAG, SILENT, ""),
                 Unserved("-t --time", VALUE, SILENT, ""), Unserved("--depend", FLAG, SILENT, ""),
             ),
             _PERHAPS,

@@ -88,6 +88,15 @@ def inspect(call: Call) -> int:
     return show(call, call.parsed.texts("name"), "network")
 
 
+def exists(call: Call) -> int:
+    """0 or 1, without a word."""
+    try:
+        find(str(call.parsed.values["name"]))
+    except UsageError:
+        return 1
+    return 0
+
+
 _LIST = (
     Option("-f --filter", LIST, "only those: name= driver= id=", "KEY=VALUE"),
     Option("--format", VALUE, "`table`, `json` or a template", "FORMAT"),
@@ -97,6 +106,10 @@ _LIST = (
 _INSPECT = (Option("-f --format", VALUE, "`json` or a template", "FORMAT"), Option("-v --verbose", FLAG, "accepted"))
 VERBS: Verbs = {
     "network ls": (Command("network ls", "list the networks that there are", _LIST), listed),
+    "network exists": (
+        Command("network exists", "whether there is such a network", (), (Argument("NAME", "1", "a name"),)),
+        exists,
+    ),
     "network inspect": (
         Command("network inspect", "show what networks are", _INSPECT, (Argument("NAME", "+", "names"),)),
         inspect,

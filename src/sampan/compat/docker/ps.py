@@ -10,12 +10,12 @@ from sampan.errors import SampanError, UsageError
 from sampan.host import processes
 from sampan.options.table import FLAG, LIST, VALUE, Command, Option
 from sampan.runtime import ps
-from sampan.terminal.gotemplate.functions import as_json
 from sampan.terminal.gotemplate.rows import rendered
 from sampan.terminal.output import json_result, result, short
 
 if TYPE_CHECKING:
     from sampan.compat.program import Call, Program, Verbs
+    from sampan.container.record import Record
     from sampan.runtime.ps import Entry
     from sampan.runtime.session import Session
 
@@ -37,6 +37,14 @@ OPTIONS = (
     Option("-q --quiet", FLAG, "ids alone"),
     Option("-s --size", FLAG, "with what each has changed"),
 )
+# Filters for what no container here has: ports that are other ones outside, pods, tasks of a swarm, somebody who restarts it.
+_NEVER = ("publish", "expose", "pod")
+_NEVER_SO = (
+    ("is-task", "true"),
+    ("restart-policy", "always"),
+    ("restart-policy", "on-failure"),
+    ("restart-policy", "unless-stopped"),
+)
 STATES = {"dead": "exited", "removing": "exited", "restarting": "exited", "stopped": "exited"}
 
 
@@ -57,11 +65,14 @@ def main(call: Call) -> int:
         json_result([_podman_document(entry, session) for entry in found])
         return 0
     now = time.time()
-    rows = [fields(entry, session, program, in_full=in_full, now=now) for entry in found]
+    known: dict[str, tuple[str, ...]] = {}
+    rows = [fields(entry, session, program, known, in_full=in_full, now=now) for entry in found]
     if parsed.flag("size") or ".Size" in form:
         for entry, row in zip(found, rows):
             row["Size"] = _size(entry, session)
     if form == "json":
+        from sampan.terminal.gotemplate.functions import as_json
+
         result("".join(f"{as_json({key: value for key, value in row.items() if key in _JSON})}\n" for row in rows))
         return 0
     if form == "table":
@@ -81,18 +92,29 @@ def select(session: Session, filters: tuple[str, ...], *, everything: bool) -> l
     """Containers, newest first; of Docker's filters those that sampan does not have are done here. Raises `UsageError`."""
     own: list[str] = []
     volumes: list[str] = []
+    networks: list[str] = []
     for text in filters:
         key, _, value = text.partition("=")
         if key == "status":
             own.append(f"status={STATES.get(value, value)}")
         elif key == "volume":
             volumes.append(value)
-        elif key not in ("network", "is-task", "publish", "expose", "pod", "restart-policy"):
+        elif key == "network":
+            networks.append(value)
+        elif key in _NEVER or (key, value) in _NEVER_SO:
+            return []
+        elif key not in ("is-task", "restart-policy"):
             own.append(text)
     found = ps.listed(session, everything=everything, filters=own, anonymous=False)
+    if networks:
+        found = [entry for entry in found if _network(entry) in networks]
     if volumes:
         found = [entry for entry in found if any(_uses(entry, volume, session) for volume in volumes)]
     return found
+
+
+def _network(entry: Entry) -> str:
+    return "none" if entry.record is not None and entry.record.request.network == "none" else "host"
 
 
 def _uses(entry: Entry, volume: str, session: Session) -> bool:
@@ -102,14 +124,16 @@ def _uses(entry: Entry, volume: str, session: Session) -> bool:
     return any(source in text.split(":")[:2] for text in entry.record.request.volumes)
 
 
-def fields(entry: Entry, session: Session, program: Program, *, in_full: bool, now: float) -> dict[str, object]:
-    """A row by Docker's names."""
+def fields(
+    entry: Entry, session: Session, program: Program, known: dict[str, tuple[str, ...]], *, in_full: bool, now: float
+) -> dict[str, object]:  # fmt: skip
+    """A row by Docker's names; `known` has the commands of images that were looked at."""
     labels = entry.labels
     return {
         "ID": entry.id if in_full else short(entry.id),
         "Image": words.shown_name(entry.image, program),
         "ImageID": entry.image_id.rpartition(":")[2],
-        "Command": words.short_command(command_of(entry, session), in_full=in_full),
+        "Command": words.short_command(command_of(entry, session, known), in_full=in_full),
         "CreatedAt": words.local(entry.created),
         "RunningFor": words.ago(entry.created, now),
         "Ports": "",
@@ -120,7 +144,7 @@ def fields(entry: Entry, session: Session, program: Program, *, in_full: bool, n
         "Labels": ",".join(f"{name}={value}" for name, value in labels.items()),
         "Label": lambda name: labels.get(name, ""),
         "Mounts": ",".join(text.split(":")[0] for text in (entry.record.request.volumes if entry.record else ())),
-        "Networks": "none" if entry.record is not None and entry.record.request.network == "none" else "host",
+        "Networks": _network(entry),
         "LocalVolumes": "0",
         "Pid": entry.pid or 0,
         "ExitCode": entry.exit or 0,
@@ -140,7 +164,8 @@ def started(entry: Entry) -> str:
 def status(entry: Entry, now: float) -> str:
     """`Up 5 seconds (healthy)`, `Exited (0) 2 minutes ago`, `Created`."""
     if entry.runs:
-        begun = words.moment(started(entry)) or words.moment(entry.created)
+        # The kernel tells starts by whole seconds: none was before the container was made.
+        begun = max(words.moment(started(entry)), words.moment(entry.created))
         up = f"Up {words.span(max(now - begun, 0))}"
         note = "Paused" if entry.state == "paused" else entry.health and f"health: {entry.health}"
         return f"{up} ({note.replace('health: healthy', 'healthy').replace('health: unhealthy', 'unhealthy')})" if note else up
@@ -150,24 +175,26 @@ def status(entry: Entry, now: float) -> str:
     return {"created": "Created", "damaged": "Dead"}.get(entry.state, entry.state)
 
 
-def command_of(entry: Entry, session: Session) -> tuple[str, ...]:
-    """What a container runs: its entry point and command."""
+def command_of(entry: Entry, session: Session, known: dict[str, tuple[str, ...]]) -> tuple[str, ...]:
+    """What a container runs: its entry point and command, by its image's configuration where the image is still there."""
     if entry.record is None:
         return entry.command
-    return command_words(entry, session)
-
-
-def command_words(entry: Entry, session: Session) -> tuple[str, ...]:
-    """The same of a kept one, by its image's configuration where the image is still there."""
-    from sampan.container.plan import command_line
-    from sampan.runtime.images import config_of
-
-    assert entry.record is not None  # noqa: S101 - for the type checker
     request = entry.record.request
     if request.command and request.entrypoint == "":
         return request.command
+    key = repr((entry.image_id, request.entrypoint, request.command))
+    if key not in known:
+        known[key] = _looked_up(entry.record, session)
+    return known[key]
+
+
+def _looked_up(record: Record, session: Session) -> tuple[str, ...]:
+    from sampan.container.plan import command_line
+    from sampan.runtime.images import config_of
+
+    request = record.request
     try:
-        fixed, default = command_line(request, config_of(entry.record.image, session))
+        fixed, default = command_line(request, config_of(record.image, session))
     except SampanError:
         return ((request.entrypoint,) if request.entrypoint else ()) + request.command
     return (*fixed, *default)
@@ -186,7 +213,7 @@ def _podman_document(entry: Entry, session: Session) -> dict[str, object]:
     request = entry.record.request if entry.record is not None else None
     return {
         "AutoRemove": entry.record is not None and entry.record.keep == "memory",
-        "Command": list(command_of(entry, session)),
+        "Command": list(command_of(entry, session, {})),
         "Created": int(words.moment(entry.created)),
         "CreatedAt": words.ago(entry.created),
         "Exited": entry.state == "exited",

@@ -173,7 +173,7 @@ VERBS: Verbs = {
                 Option("--platform", VALUE, "the image for this platform", "OS/ARCH[/VARIANT]"),
                 _QUIET, _AUTHFILE, _TLS_VERIFY, _IMAGE_TRUST,
                 Unserved("--creds", VALUE, REFUSED, "a password on the command line can be seen; use login"),
-                Unserved("--policy", VALUE, SILENT, ""), Unserved("--retry", VALUE, SILENT, ""), Unserved("--cert-dir", VALUE, WARNED, _TLS),
+                Unserved("--policy", VALUE, WARNED, "the registry is asked", ("always", "newer")), Unserved("--retry", VALUE, SILENT, ""), Unserved("--cert-dir", VALUE, WARNED, _TLS),
             ),
             (Argument("IMAGE", "+", "names"),),
         ),
@@ -185,7 +185,7 @@ VERBS: Verbs = {
             "send an image to a registry",
             (
                 _QUIET, _AUTHFILE, _TLS_VERIFY, _IMAGE_TRUST, Option("--digestfile", VALUE, "write the digest into a file (podman)", "FILE"),
-                Unserved("-a --all-tags", FLAG, REFUSED, "images are sent one by one"), Unserved("--platform", VALUE, SILENT, ""),
+                Unserved("-a --all-tags", FLAG, REFUSED, "images are sent one by one"), Unserved("--platform", VALUE, WARNED, "a name stands for one platform"),
                 Unserved("--creds", VALUE, REFUSED, "a password on the command line can be seen; use login"),
                 Unserved("-f --format", VALUE, WARNED, "the manifest stays what it is"), Unserved("--remove-signatures", FLAG, SILENT, ""),
                 Unserved("--compression-format", VALUE, WARNED, "layers stay what they are"),

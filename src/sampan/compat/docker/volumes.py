@@ -132,7 +132,7 @@ def prune(call: Call) -> int:
     used = volumes.users(session)
     found = [volume for volume in select(session, filters) if volume.name not in used]
     if not everything and call.program.name == "docker":
-        found = [volume for volume in found if len(volume.name) == 64]
+        found = [volume for volume in found if len(volume.name) == volumes.ANONYMOUS]
     freed = sum(du.size_of(volume.directory) for volume in found)
     for volume in found:
         volumes.remove(volume.name, session)
@@ -144,6 +144,9 @@ def prune(call: Call) -> int:
     return 0
 
 
+_CLUSTER = (
+    "availability", "group", "limit-bytes", "required-bytes", "scope", "secret", "sharing", "topology-preferred", "topology-required", "type",
+)  # fmt: skip
 _FILTER = Option("-f --filter", LIST, "only those: name= label= dangling= driver=", "KEY=VALUE")
 _ALL = Option("-a --all", FLAG, "all of them")
 VERBS: Verbs = {
@@ -152,11 +155,12 @@ VERBS: Verbs = {
             "volume create",
             "make a volume, a directory in the store",
             (
-                Option("--label", LIST, "a label", "NAME=VALUE"),
+                Option("-l --label", LIST, "a label", "NAME=VALUE"),
                 Option("--name", VALUE, "its name", "NAME"),
                 Unserved("-d --driver", VALUE, REFUSED, "volumes are directories in the store", ("local", "")),
                 Unserved("-o --opt", LIST, WARNED, "volumes are directories in the store"),
                 Unserved("--ignore", FLAG, SILENT, ""),
+                *(Unserved(f"--{word}", LIST, WARNED, "it is for clusters of daemons") for word in _CLUSTER),
             ),
             (Argument("VOLUME", "?", "its name; one is made up"),),
         ),
@@ -164,7 +168,7 @@ VERBS: Verbs = {
     ),
     "volume ls": (
         Command(
-            "volume ls", "list volumes", (_FILTER, Option("--format", VALUE, "`table`, `json` or a template", "FORMAT"), Option("-q --quiet", FLAG, "names alone")),
+            "volume ls", "list volumes", (_FILTER, Option("--format", VALUE, "`table`, `json` or a template", "FORMAT"), Option("-q --quiet", FLAG, "names alone"), Unserved("--cluster", FLAG, SILENT, "there is no cluster")),
         ),
         listed,
     ),

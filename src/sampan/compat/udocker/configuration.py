@@ -33,7 +33,11 @@ SERVED: dict[str, tuple[str, str]] = {
     "cmd": ("", ""),
 }
 # The shipped file writes it so; udocker does not read that.
-SPELLED = {"default_execution_mode": "override_default_execution_mode", "registry": "dockerio_registry_url", "index": "dockerio_index_url"}
+SPELLED = {
+    "default_execution_mode": "override_default_execution_mode",
+    "registry": "dockerio_registry_url",
+    "index": "dockerio_index_url",
+}
 KNOWN = frozenset((
     "homedir", "bindir", "libdir", "docdir", "reposdir", "layersdir", "containersdir", "tarball_release", "tarball", "installinfo", "installretry",
     "autoinstall", "config", "root_path", "user_path", "sysdirs_list", "dri_list", "mountpoint_prefixes", "default_execution_modes",
@@ -102,8 +106,8 @@ def _file(path: str, found: Configuration) -> None:
         return
     except OSError as error:
         raise BadSetting(f"cannot read {path}: {error.strerror}") from error
-    for key, value in parse(text, path).items():
-        key = SPELLED.get(key, key)
+    for written, value in parse(text, path).items():
+        key = SPELLED.get(written, written)
         if key in SERVED:
             found.set(key, value, path)
         elif key not in KNOWN:
@@ -138,7 +142,9 @@ def _plain(value: str, raw: dict[str, str], own: str) -> str:
     """Without quotes, other values put in; one that stands for itself (the shipped `topdir = %(topdir)s`) is not set."""
     for key, other in raw.items():
         if f"%({key})s" in value:
-            value = "" if key == own else value.replace(f"%({key})s", _plain(other, {k: v for k, v in raw.items() if k != own}, key))
+            value = (
+                "" if key == own else value.replace(f"%({key})s", _plain(other, {k: v for k, v in raw.items() if k != own}, key))
+            )
     if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'":
         value = value[1:-1]
     return "" if value == "None" else value
@@ -171,7 +177,7 @@ def apply(call: Call) -> None:
 
 
 def _level(call: Call, stated: str) -> int:
-    """udocker's levels go from -1 to 5; 2 and below are warnings and errors."""
+    """Udocker's levels go from -1 to 5; 2 and below are warnings and errors."""
     if call.options.flag("quiet"):
         return 0
     if call.options.flag("debug"):

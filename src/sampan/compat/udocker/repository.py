@@ -59,7 +59,7 @@ def foreign_container(text: str, call: Call, session: Session) -> Container | No
 
 
 def foreign_containers(call: Call, session: Session) -> list[Container]:
-    """udocker's own containers that were not taken over."""
+    """Udocker's own containers that were not taken over."""
     repository = _opened(call)
     if repository is None:
         return []
@@ -74,7 +74,7 @@ def foreign_containers(call: Call, session: Session) -> list[Container]:
 def _labels(session: Session) -> list[str]:
     from sampan.errors import SampanError
 
-    found = []
+    found: list[str] = []
     for id in shelf.ids(session.store):
         try:
             found += shelf.load(session.store, session.sites, id).request.labels
@@ -111,7 +111,7 @@ def named_image(text: str, call: Call, session: Session) -> ContainerImage:
 
 
 def foreign_images(call: Call) -> list[tuple[str, bool]]:
-    """udocker's own images: name, and whether it is protected."""
+    """Udocker's own images: name, and whether it is protected."""
     repository = _opened(call)
     if repository is None:
         return []

@@ -1,41 +1,43 @@
-"""The options of `docker run` and `docker create`: those that do something, and those that are known and do not.
+"""What is seldom met of Docker: other words for its verbs, options without effect, and verbs that are refused, each with its reason.
 
-Each option that Docker 27 has stands here (tests/unit/test_compat.py compares with its list). On the start-up path.
+Apart from what is served, because it is looked at only when a command line has a word that is not there. Each option that Docker 28 has
+stands here or in `run` (tests/compat/test_tables.py compares with its list).
 """
 
 from __future__ import annotations
 
-from sampan.container.request import KEEP_OPTIONS
 from sampan.options.table import FLAG, LIST, VALUE, Option
-from sampan.options.unserved import REFUSED, SILENT, WARNED, Unserved
+from sampan.options.unserved import REFUSED as NOT_POSSIBLE
+from sampan.options.unserved import SILENT, WARNED, Unserved
 
-# Those that mean what they mean for `sampan run`.
-_SAME = frozenset((
-    "name", "label", "read_only", "volume", "mount", "volumes_from", "tmpfs", "device", "shm_size", "workdir", "user", "entrypoint", "env",
-    "env_file", "add_host", "dns", "dns_search", "memory", "cpus", "cpuset_cpus", "ulimit", "init", "stop_signal", "stop_timeout",
-    "health_cmd", "health_interval", "health_timeout", "health_retries", "health_start_period", "no_healthcheck",
-))  # fmt: skip
+_OF_CONTAINERS = (
+    "run", "create", "exec", "start", "stop", "restart", "kill", "pause", "unpause", "wait", "rm", "rename", "attach", "port", "logs", "top",
+    "stats", "cp", "diff", "commit", "export",
+)  # fmt: skip
+ALIASES: dict[str, str] = {
+    **{f"container {verb}": verb for verb in _OF_CONTAINERS},
+    **{f"image {verb}": verb for verb in ("pull", "push", "tag", "history", "save", "load", "import")},
+    "container ls": "ps", "container list": "ps", "container ps": "ps", "image ls": "images", "image list": "images", "image rm": "rmi",
+    "image remove": "rmi", "volume list": "volume ls", "volume remove": "volume rm", "network list": "network ls", "system info": "info",
+    "system events": "events", "context list": "context ls", "container remove": "rm",
+}  # fmt: skip
+_NO_BUILD = "sampan builds no images from a Dockerfile; buildah or podman build them, and `sampan load` takes them"
+_NO_DAEMON = "it needs Docker's daemon, and sampan works without one"
+_NO_NETWORKS = "containers are in the host's network, or in none"
+REFUSED: dict[str, str] = {
+    "build": _NO_BUILD, "buildx": _NO_BUILD, "builder": _NO_BUILD, "image build": _NO_BUILD, "compose": "several containers are started one by one",
+    "network create": _NO_NETWORKS, "network rm": _NO_NETWORKS, "network connect": _NO_NETWORKS, "network disconnect": _NO_NETWORKS,
+    "network prune": _NO_NETWORKS, "update": "what a container may use is said when it is started", "context use": _NO_DAEMON,
+    "context create": _NO_DAEMON, "checkpoint": "a process cannot be frozen to disk without root", "manifest": "sampan's own `pull --all-platforms` and `push` keep an index as it is",
+    "container update": "what a container may use is said when it is started",
+    **dict.fromkeys(("context export", "context import", "context inspect", "context rm", "context update", "volume update"), _NO_DAEMON),
+    **dict.fromkeys(("swarm", "service", "stack", "node", "secret", "config", "plugin", "trust", "dial-stdio"), _NO_DAEMON),
+}  # fmt: skip
+
 _NO_CGROUP = "a share is given by the batch system, or by --cpus and --memory"
 _NO_NETWORK = "there is one network, the host's"
 _ONE_ID = "files and devices are opened with your own rights"
-_NO_DAEMON = "without a daemon nobody would start it again; a batch system or systemd --user can"
-
-SERVED = (
-    *(option for option in KEEP_OPTIONS if option.name in _SAME),
-    Option("-h --hostname", VALUE, "own host name", "NAME"),
-    Option("-i --interactive", FLAG, "pass standard input; without it there is none"),
-    Option("-t --tty", FLAG, "use the terminal"),
-    Option("--network --net", VALUE, "`none`, or the host's network (host, bridge and default are the same)", "NETWORK"),
-    Option("--pid", VALUE, "`host` shows the host's processes", "host"),
-    Option("--ipc", VALUE, "`host` shares the host's System V IPC", "MODE"),
-    Option("--uts", VALUE, "`host` keeps the host's name", "host"),
-    Option("--pull", VALUE, "when to ask the registry", "missing|always|never", ("missing", "always", "never")),
-    Option("--platform", VALUE, "the image for this platform", "OS/ARCH[/VARIANT]"),
-    Option("-p --publish", LIST, "a port that is the same inside and outside; it is open in any case", "PORTS"),
-    Option("--label-file", LIST, "labels from the lines of a file", "FILE"),
-    Option("--cidfile", VALUE, "write the container's id into a new file", "FILE"),
-    Option("-a --attach", LIST, "STDIN passes standard input", "STREAM"),
-)
+_NO_RESTART = "without a daemon nobody would start it again; a batch system or systemd --user can"
 WITHOUT_EFFECT = (
     Unserved("--annotation", LIST, SILENT, "a note for a runtime that is not used"),
     Unserved("--cap-drop", LIST, SILENT, "the program has no capabilities outside anyway"),
@@ -48,7 +50,7 @@ WITHOUT_EFFECT = (
     Unserved("-P --publish-all", FLAG, SILENT, "every port is open in any case"),
     Unserved("-q --quiet", FLAG, SILENT, ""),
     Unserved("--sig-proxy", FLAG, SILENT, "signals are passed on"),
-    Unserved("--use-api-socket", FLAG, REFUSED, "there is no daemon whose socket could be used"),
+    Unserved("--use-api-socket", FLAG, NOT_POSSIBLE, "there is no daemon whose socket could be used"),
     Unserved("--blkio-weight", VALUE, WARNED, _NO_CGROUP, ("0",)),
     Unserved("--blkio-weight-device", LIST, WARNED, _NO_CGROUP),
     Unserved("--cap-add", LIST, WARNED, "no capability can be given that you do not have"),
@@ -75,7 +77,7 @@ WITHOUT_EFFECT = (
     Unserved("--ip6", VALUE, WARNED, _NO_NETWORK),
     Unserved("--isolation", VALUE, WARNED, "it is for Windows", ("default", "")),
     Unserved("--kernel-memory", VALUE, WARNED, _NO_CGROUP, ("0",)),
-    Unserved("--link", LIST, REFUSED, "containers have no network of their own in which they could find each other; all are on localhost"),
+    Unserved("--link", LIST, NOT_POSSIBLE, "containers have no network of their own in which they could find each other; all are on localhost"),
     Unserved("--link-local-ip", LIST, WARNED, _NO_NETWORK),
     Unserved("--mac-address", VALUE, WARNED, _NO_NETWORK),
     Unserved("--memory-reservation", VALUE, WARNED, _NO_CGROUP, ("0",)),
@@ -90,15 +92,16 @@ WITHOUT_EFFECT = (
     Unserved("--security-opt", LIST, WARNED, "no new privileges can be gained in any case, and profiles need a daemon", ("no-new-privileges", "no-new-privileges=true", "no-new-privileges:true", "label=disable", "label:disable", "seccomp=unconfined", "seccomp:unconfined", "apparmor=unconfined", "apparmor:unconfined")),
     Unserved("--storage-opt", LIST, WARNED, "changes are bounded by the disk, or by half of the memory"),
     Unserved("--volume-driver", VALUE, WARNED, "volumes are directories", ("local",)),
-    Unserved("--gpus", VALUE, REFUSED, "devices are named one by one: --device /dev/nvidia0, or by the own `run` of sampan, which shows all of /dev", ("", "0")),
-    Unserved("--group-add", LIST, REFUSED, "with one id mapped there is one group", ("keep-groups",)),
-    Unserved("--restart", VALUE, REFUSED, _NO_DAEMON, ("no", "")),
-    Unserved("--sysctl", LIST, REFUSED, "the settings of this kernel belong to root"),
+    Unserved("--gpus", VALUE, NOT_POSSIBLE, "devices are named one by one: --device /dev/nvidia0, or by the own `run` of sampan, which shows all of /dev", ("", "0")),
+    Unserved("--group-add", LIST, NOT_POSSIBLE, "with one id mapped there is one group", ("keep-groups",)),
+    Unserved("--restart", VALUE, NOT_POSSIBLE, _NO_RESTART, ("no", "")),
+    Unserved("--sysctl", LIST, NOT_POSSIBLE, "the settings of this kernel belong to root"),
     Unserved("--userns", VALUE, WARNED, "your id is mapped to the user of the container", ("host", "", "private")),
 )  # fmt: skip
-CREATE = (*SERVED, *WITHOUT_EFFECT)
-RUN = (
-    Option("--rm", FLAG, "remove the container when it has ended"),
-    Option("-d --detach", FLAG, "in the background; print the id"),
-    *CREATE,
+OPTIONS: tuple[Option, ...] = (
+    Unserved("--config", VALUE, SILENT, "passwords are those of podman and docker"),
+    Unserved("-l --log-level", VALUE, SILENT, ""),
+    Unserved("--tls", FLAG, SILENT, ""),
+    Unserved("--tlsverify", FLAG, SILENT, ""),
 )
+MORE: dict[str, tuple[Option, ...]] = {"run": WITHOUT_EFFECT, "create": WITHOUT_EFFECT}

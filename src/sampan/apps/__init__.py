@@ -1,0 +1,1 @@
+"""Applications: Boutiques descriptors, their values, and the launch that follows from both."""

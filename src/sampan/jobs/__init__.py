@@ -1,0 +1,1 @@
+"""One job: its directory, and what runs on the node (docs/design/jobs.md)."""
