@@ -74,6 +74,7 @@ def test_what_ducc_leaves_is_enough(repo, mounted, tmp_path):
     ("words", "said"),
     [
         (("run", "cvmfs://x.org/a/b:1"), "there is no image cvmfs://x.org/a/b:1: {0}/x.org/a/b:1 is no directory"),
+        (("run", "cvmfs://neither.org/a/b:1"), "no server of neither.org is known here"),
         (("run", "cvmfs://x.org"), "is not an image of a repository"),
         (("run", "cvmfs:///x"), "is not an image of a repository"),
         (("run", "/no/such/image"), "there is no image /no/such/image"),
@@ -83,6 +84,7 @@ def test_what_ducc_leaves_is_enough(repo, mounted, tmp_path):
     ],
 )
 def test_bad_input(sampan, tmp_path, words, said):
+    (tmp_path / "cvmfs/x.org").mkdir(parents=True)
     done = sampan(*words, SAMPAN_CVMFS_MOUNTS=str(tmp_path / "cvmfs"))
     assert done.status == 125
     assert said.format(tmp_path / "cvmfs") in done.err
