@@ -100,7 +100,7 @@ class OciRuntime(Engine):
         runtime, reasons = self._runtime()
         if not runtime:
             return Probe(None, tuple(reasons) or (("neither runc nor crun is installed", "apt install runc"),))
-        extra = {"memory-overlay", "kept-overlay", "noted-owners"} & below.can.features
+        extra = {"memory-overlay", "kept-overlay", "noted-owners", "shown-owners"} & below.can.features
         return Probe(Can(NAME, FEATURES | extra), (), (f"it is {runtime}", *below.notes))
 
     def _runtime(self) -> tuple[str, list[tuple[str, str]]]:
