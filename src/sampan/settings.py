@@ -42,6 +42,7 @@ TABLE = (
     Setting("stage", "path", "", "a directory on a local disk where images are unpacked before they run (`run --stage`)"),
     Setting("keep_blobs", "flag", True, "keep the compressed layers after unpacking"),
     Setting("insecure_registries", "list", (), "registries reached by plain http (loopback always is)"),
+    Setting("hub", "text", "", "the address of the registry that is asked for what belongs to Docker Hub"),
     Setting("foreign_layers", "flag", False, "fetch layers that a registry must not keep from the addresses in their manifest"),
     Setting("runtime_dir", "path", "", "this node's short-lived files (default: sampan below XDG_RUNTIME_DIR or /tmp)"),
     Setting("programs", "path", "", "sampan's native programs (default: inside the package)"),

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.journeys.conftest import busybox_layers  # noqa: F401 - a fixture
 from tests.product import Done, Sampan
 
 NAME = "machine:1"
@@ -89,3 +90,8 @@ def docker(compatible_store):
 @pytest.fixture(scope="session")
 def podman(compatible_store):
     return program(compatible_store, "podman")
+
+
+@pytest.fixture(scope="session")
+def udocker(compatible_store):
+    return program(compatible_store, "udocker")

@@ -82,6 +82,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
 PROGRAMS: dict[str, tuple[str, str]] = {
     "docker": ("sampan.compat.docker", "what `docker` would do, as far as it needs no daemon"),
     "podman": ("sampan.compat.podman", "what `podman` would do"),
+    "udocker": ("sampan.compat.udocker", "what `udocker` would do, and with what it has left in ~/.udocker"),
 }
 
 # Words before the command -> how much is said

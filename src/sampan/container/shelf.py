@@ -263,18 +263,26 @@ def runs(record: Record, process: Process | None) -> ContainerRunning:
 
 
 def rename(store: Store, record: Record, name: str) -> None:
-    """Another name for a container: the new link first, then the record, then the old link goes. Raises `NameInUse`."""
-    renamed = record.but(name=name)
+    """Another name for a container, empty for none: the new link first, then the record, then the old link goes. Raises `NameInUse`."""
     link = store.join(NAMES, name)
     try:
-        if os.path.lexists(link) and not os.path.exists(link):
+        if name and os.path.lexists(link) and not os.path.exists(link):
             os.unlink(link)
         try:
-            os.symlink(f"../{record.id}", link)
+            if name:
+                os.symlink(f"../{record.id}", link)
         except FileExistsError:
             refuse_taken(store, name)
-        records.write(f"{record.directory}/container.json", store.temporary("record"), renamed.document())
+        write_again(store, record.but(name=name))
         if record.name and record.name != name:
             records.remove_if_there(store.join(NAMES, record.name))
     except OSError as error:
         raise layout.failure(store, f"cannot rename the container {record.shown}", error) from error
+
+
+def write_again(store: Store, record: Record) -> None:
+    """Replace the record of a container by another of the same id. Raises `NoSpace`, `StoreError`."""
+    try:
+        records.write(f"{record.directory}/container.json", store.temporary("record"), record.document())
+    except OSError as error:
+        raise layout.failure(store, f"cannot write the record of the container {record.shown}", error) from error

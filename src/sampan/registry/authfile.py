@@ -79,6 +79,11 @@ def remove(path: str, key: str, environ: Mapping[str, str]) -> bool:
         return len(entries) < len(before)
 
 
+def keys(path: str) -> list[str]:
+    """What the file has passwords for, as `host` or `host/path`; helpers are not asked. Raises `BadSetting`."""
+    return [normal_key(name) for name in _entries(_read(path), path)]
+
+
 def _is_flat(document: dict[str, object], path: str) -> bool:
     """Whether the hosts are at the top, as in ~/.dockercfg and udocker's keystore."""
     return not is_config(document) and os.path.basename(path) in _FLAT

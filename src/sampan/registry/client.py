@@ -62,12 +62,12 @@ class Client:
         limits: Limits | None = None,
         clock: Clock | None = None,
     ) -> None:
-        """Uses the settings `authfile`, `insecure_registries`, `foreign_layers` and `parallel`.
+        """Uses the settings `authfile`, `insecure_registries`, `foreign_layers`, `hub` and `parallel`.
 
         `environ` is the process's by default.
         """
         variables = os.environ if environ is None else environ
-        self.routing = Routing(variables)
+        self.routing = Routing(variables, hub=settings.text("hub"))
         self._transport = Transport(notice, variables, limits=limits, clock=clock, parallel=settings.number("parallel"))
         authenticator = Authenticator(self._transport, Credentials(variables, settings.text("authfile"), notice))
         self._insecure = settings.texts("insecure_registries")

@@ -11,7 +11,7 @@ import os
 import threading
 from urllib.parse import urlsplit
 
-from sampan.errors import UsageError
+from sampan.errors import BadSetting, UsageError, printable
 from sampan.oci.reference import HUB, HUB_HOST, Reference
 from sampan.registry import registries_conf
 from sampan.registry.certificates import SYSTEM, configuration_directory
@@ -57,8 +57,10 @@ def own_route(reference: Reference, *, insecure: bool = False, is_mirror: bool =
 class Routing:
     """The configuration of this user; read when it is first needed. For many threads."""
 
-    def __init__(self, environ: Mapping[str, str], system: str = SYSTEM) -> None:
+    def __init__(self, environ: Mapping[str, str], system: str = SYSTEM, *, hub: str = "") -> None:
+        """`hub` is the address of a registry that stands for Docker Hub: HOST[:PORT], or a URL. Raises `BadSetting`."""
         self._environ = environ
+        self._hub = _address(hub) if hub else None
         self._system = system
         self._lock = threading.Lock()
         self._conf: RegistriesConf | None = None
@@ -73,6 +75,8 @@ class Routing:
 
     def routes(self, reference: Reference, purpose: str) -> tuple[Route, ...]:
         """The places for an image, at least one. Raises `UsageError` for a blocked registry, `BadSetting`."""
+        if self._hub is not None and reference.domain == HUB:
+            return (self._in_place_of_hub(reference.path),)
         entry = self.conf().entry(str(reference))
         if entry is not None:
             return self._by_conf(entry, reference, purpose)
@@ -86,12 +90,18 @@ class Routing:
 
     def registry(self, domain: str) -> Route:
         """A registry as a whole, for logging in and looking around: never a mirror. Raises as `routes`."""
+        if self._hub is not None and domain == HUB:
+            return self._in_place_of_hub("")
         host = HUB_HOST if domain == HUB else domain
         entry = self.conf().entry(domain)
         if entry is not None and entry.blocked:
             raise _blocked(entry, domain)
         tls = next((one.tls for one in self._hosts_of(domain) if urlsplit(one.url).netloc in ("", host)), None)
         return Route(host, domain, "", insecure=entry is not None and entry.insecure, tls=tls)
+
+    def _in_place_of_hub(self, path: str) -> Route:
+        scheme, host = self._hub or ("", "")
+        return Route(host, host, path, scheme=scheme)
 
     def _by_conf(self, entry: Entry, reference: Reference, purpose: str) -> tuple[Route, ...]:
         if entry.blocked:
@@ -116,6 +126,14 @@ class Routing:
                 else:
                     self._hosts[domain] = ()
             return self._hosts[domain]
+
+
+def _address(text: str) -> tuple[str, str]:
+    """Scheme (or empty) and host of a registry's address. Raises `BadSetting`."""
+    parts = urlsplit(text if "://" in text else f"//{text}")
+    if not parts.netloc or parts.path.strip("/") not in ("", "v1", "v2") or parts.scheme not in ("", "http", "https"):
+        raise BadSetting(f"{printable(text[:100])} is not the address of a registry", "write https://HOST[:PORT]")
+    return parts.scheme, parts.netloc
 
 
 def _by_host(host: Host, reference: Reference) -> Route:

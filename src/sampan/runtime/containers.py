@@ -16,6 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from sampan.container.record import ContainerImage
     from sampan.runtime.session import Session
+    from sampan.store.trees import Tree
 
 
 def create(record: Record, session: Session, *, throw_away: bool = False) -> Record:
@@ -35,12 +36,14 @@ def create_from(record: Record, session: Session, root: str) -> Record:
     return _publish(record, session, "copy", root)
 
 
-def fill(record: Record, session: Session) -> None:
-    """Give a container that is to be thrown away a private copy of its image after all. Raises `NoSpace`, `StoreError`."""
+def fill(record: Record, session: Session, image: ContainerImage | None = None) -> None:
+    """Give a container a private copy of its image after all, or of another `image`. Raises `NoSpace`, `StoreError`."""
     place = shelf.under_way(session.store, record.id)
     try:
         os.mkdir(place, 0o700)
-        _copy(record, place, "", session)
+        if image is None:
+            _say_copy(record, session)
+        _copy(Record(record.id, image or record.image, record.request, record.ids), place, "", session)
         for name in os.listdir(place):
             os.rename(f"{place}/{name}", f"{record.directory}/{name}")
     except OSError as error:
@@ -59,6 +62,8 @@ def _publish(record: Record, session: Session, keep: str, root: str = "") -> Rec
         try:
             os.mkdir(place, 0o700)
             if keep == "copy":
+                if not root:
+                    _say_copy(record, session)
                 _copy(record, place, root, session)
                 if not root:
                     with open(f"{place}/copied", "xb"):
@@ -109,19 +114,31 @@ def _how_to_keep(record: Record, session: Session) -> str:
     return "overlay" if not request.subids and "kept-overlay" in can.features else "copy"
 
 
+def _tree(image: ContainerImage, session: Session) -> Tree | None:
+    from sampan.store import trees
+
+    return next((tree for store in session.stores() if (tree := trees.find(store, image.chain))), None)
+
+
+def _say_copy(record: Record, session: Session) -> None:
+    """Why a private copy is made, and how large it will be."""
+    from sampan.store import trees
+
+    found = _tree(record.image, session)
+    size = f" ({trees.facts(found).size // 1000000} MB)" if found is not None else ""
+    why = "--subids changes owners" if record.ids is not None else "no overlay can be kept here"
+    session.notice.say(f"{why}, so the container is a private copy of {record.image.reference}{size}")
+
+
 def _copy(record: Record, place: str, root: str, session: Session) -> None:
     """A copy of the directory `root`, else of the image; that for an imitated root with the image's owners and modes."""
     from sampan.layers.copy import copy_tree
-    from sampan.store import trees
 
     if root:
         copy_tree(root, f"{place}/rootfs")
         return
     image = record.image
-    found = next((tree for store in session.stores() if (tree := trees.find(store, image.chain))), None)
-    size = f" ({trees.facts(found).size // 1000000} MB)" if found is not None else ""
-    why = "--subids changes owners" if record.ids is not None else "no overlay can be kept here"
-    session.notice.say(f"{why}, so the container is a private copy of {image.reference}{size}")
+    found = _tree(image, session)
     if record.ids is not None:
         from sampan.runtime import owned
 
@@ -133,6 +150,29 @@ def _copy(record: Record, place: str, root: str, session: Session) -> None:
         from sampan.store.build import read_index
 
         owners.write(read_index(found), f"{place}/rootfs", f"{place}/owners.table")
+
+
+def flatten(record: Record, session: Session) -> Record:
+    """Make a container that is a layer over its image a private copy, with what it has changed, for engines without overlays.
+
+    Whoever is killed meanwhile leaves the layer in force. Raises `ContainerRunning`, `NoSpace`, `StoreError`, and as a commit.
+    """
+    from sampan.image.commit import Words
+    from sampan.runtime.commit import commit
+    from sampan.runtime.rmi import remove as remove_image
+
+    if states.of(record.directory).runs:
+        raise ContainerRunning(f"the container {record.shown} runs", "wait for its end")
+    image = commit(record, None, Words("", "", ()), session)
+    if os.path.isdir(f"{record.directory}/rootfs"):  # somebody was killed here
+        shelf.discard(shelf.take_away(session.store, f"{record.directory}/rootfs"))
+    fill(record, session, image)
+    made = record.but(keep="copy")
+    shelf.write_again(session.store, made)
+    for layer in ("upper", "work"):
+        shelf.discard(shelf.take_away(session.store, f"{record.directory}/{layer}"))
+    remove_image(image.config, session)
+    return made
 
 
 def sweep(session: Session) -> None:

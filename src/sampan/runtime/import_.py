@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from sampan.errors import SampanError, UsageError
@@ -28,14 +29,14 @@ def import_root(
     path: str,
     name: str | None = None,
     *,
-    changes: Sequence[str] = (),
+    changes: Sequence[str] | Mapping[str, object] = (),
     message: str = "",
     platform: str | None = None,
     session: Session,
 ) -> ContainerImage:
     """Make an image of the tar archive `path` (`-`: standard input), whatever compressed it.
 
-    `changes` are instructions as in a Dockerfile (`image.change`), `message` a comment for its history. Raises `UsageError`,
+    `changes` are instructions as in a Dockerfile (`image.change`), or what stands under `config` in a configuration, `message` a comment for its history. Raises `UsageError`,
     `LayerError`, `NoSpace`, `StoreError`.
     """
     if "://" in path:
@@ -43,8 +44,8 @@ def import_root(
     names = (Reference.parse(name),) if name is not None else ()
     if names and names[0].digest is not None:
         raise UsageError(f"{name} names an image by its digest, which is not known before", "give it a tag")
-    run: dict[str, object] = {}
-    for text in changes:
+    run: dict[str, object] = dict(changes) if isinstance(changes, Mapping) else {}
+    for text in () if isinstance(changes, Mapping) else changes:
         run = change.apply(run, text)
     wanted = wanted_platform(platform)
     loader = Loader(session.store, session.notice, session.progress, wanted, keep_blobs=session.settings.flag("keep_blobs"))

@@ -27,10 +27,10 @@ class LoggedIn:
     lasts: bool
 
 
-def login(registry: str, user: str, password: str, *, session: Session | None = None) -> LoggedIn:
+def login(registry: str, user: str, password: str, *, session: Session | None = None, ask: bool = True) -> LoggedIn:
     """Store a password for a registry after asking it whether it is right; `registry` may have a path behind the host.
 
-    Raises `UsageError`, `Unauthorized`, `Unreachable`, `HostError` if it cannot be written.
+    Without `ask` it is stored as it is. Raises `UsageError`, `Unauthorized`, `Unreachable`, `HostError` if it cannot be written.
     """
     session = session or default_session()
     key = _key(registry)
@@ -38,9 +38,11 @@ def login(registry: str, user: str, password: str, *, session: Session | None = 
         raise UsageError(f"a login to {key} needs a user name and a password")
     if ":" in user:
         raise UsageError("a user name has no colon in it", "write the password into its own field")
-    domain, _, path = key.partition("/")
-    with registry_client(session, f"cannot log in to {key}") as client:
-        asked = client.check_login(domain, path, user, password)
+    asked = False
+    if ask:
+        domain, _, path = key.partition("/")
+        with registry_client(session, f"cannot log in to {key}") as client:
+            asked = client.check_login(domain, path, user, password)
     place = authfile.place(os.environ, session.settings.text("authfile"))
     where = authfile.put(place, key, user, password, os.environ)
     return LoggedIn(key, where, asked, not authfile.is_lost_at_logout(where, os.environ))

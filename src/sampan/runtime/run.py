@@ -89,21 +89,32 @@ def create(
 
     `image` is that of the request, if it is known already. Raises `NameInUse`, and what a pull raises.
     """
-    from sampan.runtime import containers
-
     if name:
-        shelf.check_name(name)
-        if shelf.is_taken(session.store, name):
-            containers.sweep(session)  # it may be that of one that has ended and was to be thrown away
-            shelf.refuse_taken(session.store, name)
+        check_free(name, session)
     request = with_mounts_of_others(request, session)
     ids = _several_ids() if request.subids else None
     throw_away = throw_away and ids is None
     if image is None:
         image = _staged(request, session, when) if throw_away else image_for(request, session, when)
-    check_is_stored(image)
-    made = Record(new_id(), image, request, ids, name=name, created=now())
-    return containers.create(made, session, throw_away=throw_away)
+    return keep(Record(new_id(), image, request, ids, name=name, created=now()), session, throw_away=throw_away)
+
+
+def check_free(name: str, session: Session) -> None:
+    """Raises `UsageError` for what is no name of a container, `NameInUse`, before anything is pulled for it."""
+    from sampan.runtime import containers
+
+    shelf.check_name(name)
+    if shelf.is_taken(session.store, name):
+        containers.sweep(session)  # it may be that of one that has ended and was to be thrown away
+        shelf.refuse_taken(session.store, name)
+
+
+def keep(record: Record, session: Session, *, throw_away: bool = False) -> Record:
+    """Make the container of a record; where and how it is kept is in the record that comes back. Raises as `create`."""
+    from sampan.runtime import containers
+
+    check_is_stored(record.image)
+    return containers.create(record, session, throw_away=throw_away)
 
 
 def made_up_name() -> str:

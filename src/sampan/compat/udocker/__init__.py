@@ -20,8 +20,8 @@ _HERE = "sampan.compat.udocker"
 VERBS = {
     "run": f"{_HERE}.run", "pull": f"{_HERE}.remote", "create": f"{_HERE}.create", "ps": f"{_HERE}.ps", "images": f"{_HERE}.images", "rm": f"{_HERE}.containers",
     "rmi": f"{_HERE}.images", "name": f"{_HERE}.containers", "rmname": f"{_HERE}.containers", "rename": f"{_HERE}.containers",
-    "clone": f"{_HERE}.create", "inspect": f"{_HERE}.inspect", "verify": f"{_HERE}.images", "tag": f"{_HERE}.images", "protect": f"{_HERE}.protect",
-    "unprotect": f"{_HERE}.protect", "setup": f"{_HERE}.setup", "search": f"{_HERE}.remote", "manifest inspect": f"{_HERE}.remote",
+    "clone": f"{_HERE}.create", "inspect": f"{_HERE}.inspect", "verify": f"{_HERE}.images", "tag": f"{_HERE}.images", "protect": f"{_HERE}.containers",
+    "unprotect": f"{_HERE}.containers", "setup": f"{_HERE}.containers", "search": f"{_HERE}.remote", "manifest inspect": f"{_HERE}.remote",
     "login": f"{_HERE}.remote", "logout": f"{_HERE}.remote", "load": f"{_HERE}.archives", "save": f"{_HERE}.archives",
     "import": f"{_HERE}.archives", "export": f"{_HERE}.archives", "mkrepo": f"{_HERE}.about", "install": f"{_HERE}.about",
     "version": f"{_HERE}.about", "showconf": f"{_HERE}.about",
