@@ -131,7 +131,9 @@ def alike(wanted: list[str], printed: list[str]) -> bool:
 
 
 def _bare(line: str) -> str:
-    line = re.sub(r"\b([0-9]{8}-[0-9]{6}-[0-9a-f]{4}|[0-9a-f]{12,64})\b", "ID", line.strip())
+    line = re.sub(
+        r"\b([0-9]{8}-[0-9]{6}-[0-9a-f]{4}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{12,64})\b", "ID", line.strip()
+    )
     line = re.sub(r"\d+(\.\d+)? ([kMG]?B|ms|s|min|h)\b", "AMOUNT", line)
     return re.sub(r"\s+", " ", re.sub(r"\d+", "N", line))
 

@@ -95,3 +95,22 @@ def podman(compatible_store):
 @pytest.fixture(scope="session")
 def udocker(compatible_store):
     return program(compatible_store, "udocker")
+
+
+@pytest.fixture
+def tidy(udocker):
+    """Its containers end with a test."""
+    yield udocker
+    for line in udocker("ps").lines[1:]:
+        udocker("unprotect", line.split()[0])
+        udocker("rm", "-f", line.split()[0])
+
+
+@pytest.fixture
+def empty(tmp_path, udocker):
+    """The same program with nothing in its store, and a home of its own."""
+    store = Sampan(tmp_path / "store", tmp_path)
+    store.good("shims", tmp_path / "shims")
+    yield program(store, "udocker")
+    for id in store("ps", "-aq", "--no-trunc").lines:
+        store("rm", "-f", id)

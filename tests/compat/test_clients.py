@@ -106,10 +106,16 @@ def workflow(clients, docker, tmp_path_factory):
 def test_cwltool(workflow, docker):
     plain, _ = workflow("--no-container")
     assert plain == {"one.txt": "A WORD\nNO\nWORD WORD\n", "two": "WORD\n", "sum.txt": "3\n"}
-    for options in ([], ["--podman"], ["--user-space-docker-cmd=docker"]):
+    spoken = (
+        ([], "docker"),
+        (["--podman"], "podman"),
+        (["--user-space-docker-cmd=docker"], "docker"),
+        (["--udocker"], "udocker"),
+    )
+    for options, program_name in spoken:
         found, said = workflow(*options)
         assert found == plain, options
-        assert "podman" in said if options == ["--podman"] else "docker" in said
+        assert program_name in said
     assert docker.good("ps", "-aq").text == ""
 
 
@@ -195,6 +201,22 @@ def test_the_calls_of_pycompss(docker, tmp_path):
     ]
     done = docker.good(*words, "machine:1", "python3", application / "task.py", "two words")
     assert done.text == f"{application} {work} two words\n"
+
+
+def test_the_calls_of_pycompss_and_vip_for_udocker(docker, tmp_path):
+    """`engine="UDOCKER"`, and the `docker` that VIP puts before a job, which hands its words on to udocker."""
+    (tmp_path / "data").mkdir()
+    udocker = program(docker.store, "udocker")
+    words = ["-v", f"{tmp_path}:{tmp_path}", "-e", "PYTHONPATH=/x y", "-w", tmp_path / "data"]
+    done = udocker.good("run", "--rm", *words, "machine:1", "sh", "-c", "echo $PYTHONPATH; pwd; echo made > result")
+    assert done.lines == ["/x y", f"{tmp_path}/data"]
+    assert (tmp_path / "data/result").read_text() == "made\n"
+    (tmp_path / "docker").write_text(f"#!/bin/bash\nMYARGS=$*\necho udocker $MYARGS >&2\n{udocker.name} $MYARGS\n")
+    (tmp_path / "docker").chmod(0o755)
+    path = f"{tmp_path}:{udocker.environment()['PATH']}"
+    words = ["run", "--entrypoint=/bin/sh", "--rm", "-v", f"{tmp_path}/data:/d", "-w", "/d", "machine:1", "-c", "ls"]
+    done = subprocess.run(["docker", *words], env={**udocker.environment(), "PATH": path}, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "result\n"), done.stderr
 
 
 def test_the_calls_of_nextflow(docker, tmp_path):

@@ -31,14 +31,15 @@ def docker(docker_of_clients):
     return docker_of_clients
 
 
-def test_miniwdl(more_clients, docker, machine_reference, tmp_path):
-    """Its back-end for podman, told not to ask sudo and not to change owners, which nobody here can."""
+@pytest.mark.parametrize("back_end", ["podman", "udocker"])
+def test_miniwdl(back_end, more_clients, docker, machine_reference, tmp_path):
+    """Its back-ends for podman, told not to ask sudo and not to change owners, which nobody here can, and for udocker."""
     texts = {"one": "a word\nno\nword\n", "two": "word\n"}
     for name, text in texts.items():
         (tmp_path / name).write_text(text)
     (tmp_path / "w.wdl").write_text(COUNT.replace("IMAGE", machine_reference))
     settings = {
-        "MINIWDL__SCHEDULER__CONTAINER_BACKEND": "podman", "MINIWDL__PODMAN__EXE": '["podman"]', "MINIWDL__FILE_IO__CHOWN": "false",
+        "MINIWDL__SCHEDULER__CONTAINER_BACKEND": back_end, "MINIWDL__PODMAN__EXE": '["podman"]', "MINIWDL__FILE_IO__CHOWN": "false",
     }  # fmt: skip
     words = [*(f"texts={tmp_path / name}" for name in texts), "word=word", "--dir", tmp_path / "runs", "--error-json"]
     done = run(

@@ -16,38 +16,16 @@ import pytest
 
 from sampan.cli import PROGRAMS
 from sampan.compat.program import table_of
-from tests.compat.conftest import program
 from tests.images.build import directory, file, layer, symlink, whiteout
 from tests.images.udockerdir import UdockerDirectory
 from tests.journeys.conftest import BUSYBOX
-from tests.peers.docker_registry import PASSWORD, USER
-from tests.product import Sampan
 
 IMAGE = "machine:1"
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
-@pytest.fixture
-def clean(udocker):
-    """Its containers end with a test."""
-    yield udocker
-    for line in udocker("ps").lines[1:]:
-        udocker("unprotect", line.split()[0])
-        udocker("rm", "-f", line.split()[0])
-
-
-@pytest.fixture
-def empty(tmp_path, udocker):
-    """The same program with nothing in its store, and a home of its own."""
-    store = Sampan(tmp_path / "store", tmp_path)
-    store.good("shims", tmp_path / "shims")
-    yield program(store, "udocker")
-    for id in store("ps", "-aq", "--no-trunc").lines:
-        store("rm", "-f", id)
-
-
 def test_each_verb_and_option_is_used_here():
-    text = Path(__file__).read_text()
+    text = "".join(path.read_text() for path in Path(__file__).parent.glob("test_udocker*.py"))
     found = __import__(PROGRAMS["udocker"][0], fromlist=["PROGRAM"]).PROGRAM
     assert [verb for verb in found.verbs if f'"{verb.split()[-1]}"' not in text] == []
     options = [(verb, option) for verb in found.verbs for option in table_of(found, verb).options]
@@ -127,15 +105,15 @@ def exported(udocker, place, container):
 
 
 @pytest.mark.parametrize("mode", ["P1", "P2", "F1", "F2", "F3", "F4", "R1", "R2", "R3"])
-def test_each_mode_runs(clean, mode):
+def test_each_mode_runs(tidy, mode):
     """With output as it was written, and the payload's own status: in udocker R modes lose both without a terminal."""
-    clean.good("create", "--name=moded", IMAGE)
-    clean.good("run", "moded", "sh", "-c", "echo kept > /kept")
-    clean.good("setup", f"--execmode={mode}", "--force", "moded")
-    assert clean.good("setup", "moded").lines == [f"execmode: {mode}", "nvidiamode: False"]
-    done = clean("run", "--nobanner", "moded", "sh", "-c", "cat /kept; echo \u00e9; echo err >&2; exit 7")
+    tidy.good("create", "--name=moded", IMAGE)
+    tidy.good("run", "moded", "sh", "-c", "echo kept > /kept")
+    tidy.good("setup", f"--execmode={mode}", "--force", "moded")
+    assert tidy.good("setup", "moded").lines == [f"execmode: {mode}", "nvidiamode: False"]
+    done = tidy("run", "--nobanner", "moded", "sh", "-c", "cat /kept; echo \u00e9; echo err >&2; exit 7")
     assert (done.status, done.text, done.err) == (7, "kept\n\u00e9\n", "err\n")
-    assert mode in clean.good("ps", "-m").text
+    assert mode in tidy.good("ps", "-m").text
 
 
 # Options of run
@@ -147,189 +125,189 @@ def run(udocker, *words, script, status=0, **rest):
     return done
 
 
-def test_what_a_container_sees(clean, tmp_path):
+def test_what_a_container_sees(tidy, tmp_path):
     (tmp_path / "file").write_text("of the host\n")
     script = f"cat /mnt/file {tmp_path}/file"
-    assert run(clean, f"--volume={tmp_path}:/mnt:ro", "-v", f"{tmp_path}/file", script=script).text == "of the host\n" * 2
-    done = clean("run", "--rm", "-v", f"{tmp_path}:/mnt:ro", IMAGE, "touch", "/mnt/new")
+    assert run(tidy, f"--volume={tmp_path}:/mnt:ro", "-v", f"{tmp_path}/file", script=script).text == "of the host\n" * 2
+    done = tidy("run", "--rm", "-v", f"{tmp_path}:/mnt:ro", IMAGE, "touch", "/mnt/new")
     assert (done.status, "Read-only" in done.err, (tmp_path / "new").exists()) == (1, True, False)
-    assert run(clean, script=f"ls -d {tmp_path} 2>/dev/null; ls /dev/null; cat /proc/1/comm").lines[0] == "/dev/null"
-    assert int(run(clean, script="ls /proc | grep -c '^[0-9]'").text) > 3  # the host's
-    assert run(clean, "--novol=/proc", script="ls /proc | wc -l").text == "0\n"
-    assert run(clean, "--nosysdirs", script="ls /proc /sys | grep -c '[0-9]'; ls /dev | grep -c sda; true").lines[0] == "0"
-    assert run(clean, "--bindhome", script="ls ~guest >/dev/null; ls $0; ls -d " + str(clean.store.directory)).lines
-    assert run(clean, "--device=/dev/null", "--dri", script="echo x > /dev/null; echo well").text == "well\n"
-    assert run(clean, "--dns=9.9.9.9", "--dns-search=example.org", script="cat /etc/resolv.conf").lines
-    text = run(clean, "--dns", "9.9.9.9", "--dns-search", "example.org", script="cat /etc/resolv.conf").text
+    assert run(tidy, script=f"ls -d {tmp_path} 2>/dev/null; ls /dev/null; cat /proc/1/comm").lines[0] == "/dev/null"
+    assert int(run(tidy, script="ls /proc | grep -c '^[0-9]'").text) > 3  # the host's
+    assert run(tidy, "--novol=/proc", script="ls /proc | wc -l").text == "0\n"
+    assert run(tidy, "--nosysdirs", script="ls /proc /sys | grep -c '[0-9]'; ls /dev | grep -c sda; true").lines[0] == "0"
+    assert run(tidy, "--bindhome", script="ls ~guest >/dev/null; ls $0; ls -d " + str(tidy.store.directory)).lines
+    assert run(tidy, "--device=/dev/null", "--dri", script="echo x > /dev/null; echo well").text == "well\n"
+    assert run(tidy, "--dns=9.9.9.9", "--dns-search=example.org", script="cat /etc/resolv.conf").lines
+    text = run(tidy, "--dns", "9.9.9.9", "--dns-search", "example.org", script="cat /etc/resolv.conf").text
     assert ("9.9.9.9" in text, "example.org" in text) == (True, True)
-    clean.good("create", "--name=lender", IMAGE)
-    clean.good("run", "--volumes-from=lender", "--rm", IMAGE, "true")
+    tidy.good("create", "--name=lender", IMAGE)
+    tidy.good("run", "--volumes-from=lender", "--rm", IMAGE, "true")
 
 
-def test_mount_points_in_directories_of_the_host_are_made(clean, tmp_path):
+def test_mount_points_in_directories_of_the_host_are_made(tidy, tmp_path):
     """As miniwdl binds its inputs: files in a directory that is bound itself."""
     (tmp_path / "work").mkdir()
     (tmp_path / "input").write_text("in\n")
     done = run(
-        clean, "-v", f"{tmp_path}/work:/w", "-v", f"{tmp_path}/input:/w/d/x", "-w", "/w", script="cat d/x; echo out > result"
+        tidy, "-v", f"{tmp_path}/work:/w", "-v", f"{tmp_path}/input:/w/d/x", "-w", "/w", script="cat d/x; echo out > result"
     )
     assert (done.text, (tmp_path / "work/result").read_text()) == ("in\n", "out\n")
 
 
-def test_variables(clean, tmp_path):
+def test_variables(tidy, tmp_path):
     (tmp_path / "list").write_text("FROM_FILE=f\n")
     done = run(
-        clean, "-e", "A=1", "--env=B", "--env-file", tmp_path / "list", script="echo $A $B $FROM_FILE $HOSTS", B="2", HOSTS="h"
+        tidy, "-e", "A=1", "--env=B", "--env-file", tmp_path / "list", script="echo $A $B $FROM_FILE $HOSTS", B="2", HOSTS="h"
     )
     assert done.text == "1 2 f\n"
-    assert run(clean, "--hostenv", script="echo $HOSTS", HOSTS="h").text == "h\n"
-    done = run(clean, script="echo $HOME $USER; env | grep ^container_ | sort | cut -d= -f1")
+    assert run(tidy, "--hostenv", script="echo $HOSTS", HOSTS="h").text == "h\n"
+    done = run(tidy, script="echo $HOME $USER; env | grep ^container_ | sort | cut -d= -f1")
     assert done.lines == ["/root root", "container_execmode", "container_names", "container_ruser", "container_uuid"]
 
 
-def test_users(clean):
+def test_users(tidy):
     me, name = os.getuid(), subprocess.run(["id", "-un"], capture_output=True, text=True).stdout.strip()
-    assert run(clean, script="id -u").text == "0\n"
-    assert run(clean, "--user=guest", script="id -un; echo $HOME").lines[0] == "guest"
-    assert run(clean, "-u", "1000:1000", script="id -u; id -g; wc -l < /etc/passwd").lines[:2] == ["1000", "1000"]
-    lines = run(clean, "--user=1000:1000", script="cat /etc/passwd").lines
+    assert run(tidy, script="id -u").text == "0\n"
+    assert run(tidy, "--user=guest", script="id -un; echo $HOME").lines[0] == "guest"
+    assert run(tidy, "-u", "1000:1000", script="id -u; id -g; wc -l < /etc/passwd").lines[:2] == ["1000", "1000"]
+    lines = run(tidy, "--user=1000:1000", script="cat /etc/passwd").lines
     assert [line for line in lines if line.count(":") != 6] == []
-    assert run(clean, f"--user={name}", script="id -u").text == f"{me}\n"
+    assert run(tidy, f"--user={name}", script="id -u").text == f"{me}\n"
     assert (
         run(
-            clean, "--hostauth", f"--user={name}", script="id -un; cmp /etc/passwd /proc/1/root/etc/passwd 2>/dev/null; true"
+            tidy, "--hostauth", f"--user={name}", script="id -un; cmp /etc/passwd /proc/1/root/etc/passwd 2>/dev/null; true"
         ).lines[0]
         == name
     )
     assert (
-        run(clean, "--containerauth", script="cat /etc/passwd").text
-        == run(clean, "--containerauth", f"--user={me}", script="cat /etc/passwd").text
+        run(tidy, "--containerauth", script="cat /etc/passwd").text
+        == run(tidy, "--containerauth", f"--user={me}", script="cat /etc/passwd").text
     )
-    assert "no-such" in clean.bad(1, "run", "--user=no-such", IMAGE, "true")
+    assert "no-such" in tidy.bad(1, "run", "--user=no-such", IMAGE, "true")
 
 
-def test_what_is_run(clean, tmp_path):
-    assert clean.good("run", "--rm", "--entrypoint=echo a", IMAGE, "b").text == "a b\n"
-    assert clean.good("run", "--rm", "--entrypoint=", IMAGE, "echo", "c").text == "c\n"
-    assert run(clean, "--workdir=/usr", "--cpuset-cpus=0", script="pwd; nproc").text == "/usr\n1\n"
-    assert run(clean, "--nometa", script="pwd").text == "/\n"
-    assert clean.good("run", "--rm", "-i", "-t", "-a", "-P", "--netcoop", IMAGE, "cat", stdin=b"in").text == "in"
-    assert run(clean, "--publish=8080:8080", script="true").err == ""
-    assert "port 80 of the container is port 80 here" in clean.bad(1, "run", "-p", "8080:80", IMAGE, "true")
-    assert "--kernel is ignored" in run(clean, "--kernel=3.2.1", script="true").err
-    tree = clean.good("inspect", "-p", IMAGE).text.strip()
-    assert clean.good("run", f"--location={tree}", "ls", "/").text == run(clean, script="ls /").text
-    assert clean("run", IMAGE, "no-such-program").status == 127
-    assert run(clean, script="kill -9 $$", status=137)
+def test_what_is_run(tidy, tmp_path):
+    assert tidy.good("run", "--rm", "--entrypoint=echo a", IMAGE, "b").text == "a b\n"
+    assert tidy.good("run", "--rm", "--entrypoint=", IMAGE, "echo", "c").text == "c\n"
+    assert run(tidy, "--workdir=/usr", "--cpuset-cpus=0", script="pwd; nproc").text == "/usr\n1\n"
+    assert run(tidy, "--nometa", script="pwd").text == "/\n"
+    assert tidy.good("run", "--rm", "-i", "-t", "-a", "-P", "--netcoop", IMAGE, "cat", stdin=b"in").text == "in"
+    assert run(tidy, "--publish=8080:8080", script="true").err == ""
+    assert "port 80 of the container is port 80 here" in tidy.bad(1, "run", "-p", "8080:80", IMAGE, "true")
+    assert "--kernel is ignored" in run(tidy, "--kernel=3.2.1", script="true").err
+    tree = tidy.good("inspect", "-p", IMAGE).text.strip()
+    assert tidy.good("run", f"--location={tree}", "ls", "/").text == run(tidy, script="ls /").text
+    assert tidy("run", IMAGE, "no-such-program").status == 127
+    assert run(tidy, script="kill -9 $$", status=137)
 
 
-def test_pull_says_when(clean, registry, machine_reference):
-    assert "--pull never" in clean.bad(1, "run", "--pull=never", "no-such:1", "true")
+def test_pull_says_when(tidy, registry, machine_reference):
+    assert "--pull never" in tidy.bad(1, "run", "--pull=never", "no-such:1", "true")
     other = ("--rm", "--pull=always", "--platform=linux/amd64", "--registry", f"http://{registry.host}", "test/machine:1", "true")
-    clean.good("run", *other)
-    clean.good("rmi", "-f", "test/machine:1")
-    first = clean.good("run", "--name=again", "--pull=reuse", IMAGE, "sh", "-c", "echo x >> /made; cat /made")
-    second = clean.good("run", "--name=again", "--pull=reuse", IMAGE, "sh", "-c", "echo x >> /made; cat /made")
+    tidy.good("run", *other)
+    tidy.good("rmi", "-f", "test/machine:1")
+    first = tidy.good("run", "--name=again", "--pull=reuse", IMAGE, "sh", "-c", "echo x >> /made; cat /made")
+    second = tidy.good("run", "--name=again", "--pull=reuse", IMAGE, "sh", "-c", "echo x >> /made; cat /made")
     assert (first.text, second.text) == ("x\n", "x\nx\n")
-    assert "is in use" in clean.bad(1, "run", "--name=again", IMAGE, "true")
-    assert "is in use" in clean.bad(1, "create", "--name=again", IMAGE)
-    assert "['again']" in clean.good("ps").text
-    clean.good("create", "--name=again", "--force", IMAGE)
-    assert len(clean.good("ps").lines) == 3
+    assert "is in use" in tidy.bad(1, "run", "--name=again", IMAGE, "true")
+    assert "is in use" in tidy.bad(1, "create", "--name=again", IMAGE)
+    assert "['again']" in tidy.good("ps").text
+    tidy.good("create", "--name=again", "--force", IMAGE)
+    assert len(tidy.good("ps").lines) == 3
 
 
-def test_a_protected_container_survives_its_run(clean):
-    clean.good("create", "--name=safe", IMAGE)
-    clean.good("protect", "safe")
-    clean.good("run", "--rm", "safe", "true")
-    assert " P W " in clean.good("ps").text
-    assert "is protected" in clean.bad(1, "setup", "--execmode=P1", "safe")
-    clean.good("unprotect", "safe")
-    clean.good("run", "--rm", "safe", "true")
-    assert len(clean.good("ps").lines) == 1
+def test_a_protected_container_survives_its_run(tidy):
+    tidy.good("create", "--name=safe", IMAGE)
+    tidy.good("protect", "safe")
+    tidy.good("run", "--rm", "safe", "true")
+    assert " P W " in tidy.good("ps").text
+    assert "is protected" in tidy.bad(1, "setup", "--execmode=P1", "safe")
+    tidy.good("unprotect", "safe")
+    tidy.good("run", "--rm", "safe", "true")
+    assert len(tidy.good("ps").lines) == 1
 
 
 # Containers and images
 
 
-def test_names(clean):
-    id = clean.good("create", IMAGE).text.strip()
-    clean.good("name", id, "first")
-    clean.good("rename", "first", "second")
-    assert "['second']" in clean.good("ps").text
-    assert "there is no container" in clean.bad(1, "rename", "first", "third")
-    assert "cannot be the name" in clean.bad(1, "name", "second", "a/b")
-    assert "one name here" in clean.good("name", "second", "third").err
-    assert "there is no container" in clean.bad(1, "rm", "second")
-    clean.good("rm", "-f", "third")
+def test_names(tidy):
+    id = tidy.good("create", IMAGE).text.strip()
+    tidy.good("name", id, "first")
+    tidy.good("rename", "first", "second")
+    assert "['second']" in tidy.good("ps").text
+    assert "there is no container" in tidy.bad(1, "rename", "first", "third")
+    assert "cannot be the name" in tidy.bad(1, "name", "second", "a/b")
+    assert "one name here" in tidy.good("name", "second", "third").err
+    assert "there is no container" in tidy.bad(1, "rm", "second")
+    tidy.good("rm", "-f", "third")
 
 
-def test_lists(clean):
-    clean.good("create", "--name=listed", IMAGE)
-    head, line = clean.good("ps", "-m", "-s", "-p").lines
+def test_lists(tidy):
+    tidy.good("create", "--name=listed", IMAGE)
+    head, line = tidy.good("ps", "-m", "-s", "-p").lines
     assert head.split() == ["CONTAINER", "ID", "P", "M", "MOD", "SIZE", "PLATFORM", "NAMES", "IMAGE"]
     assert line.split()[1:4] == [".", "W", "P1"]
     assert line.split()[5:] == ["linux/amd64", "['listed']", IMAGE]
-    assert clean.good("-q", "images", "--all", "--no-trunc").lines == [f"{IMAGE}    ."]
-    assert clean.good("images", "-p").lines[1].split() == ["linux/amd64", ".", IMAGE]
-    found = clean.good("images", "-l").lines
+    assert tidy.good("-q", "images", "--all", "--no-trunc").lines == [f"{IMAGE}    ."]
+    assert tidy.good("images", "-p").lines[1].split() == ["linux/amd64", ".", IMAGE]
+    found = tidy.good("images", "-l").lines
     assert [line.endswith(" MB)") for line in found[3:]] == [True] * 3
     assert os.path.isdir(found[2].strip())
 
 
-def test_where_files_lie(clean):
+def test_where_files_lie(tidy):
     """A layer over an image has no one place; a mode that needs a copy makes one, with what was changed."""
-    clean.good("create", "--name=placed", IMAGE)
-    clean.good("run", "placed", "sh", "-c", "echo kept > /kept; rm /etc/passwd")
-    assert "setup --execmode=P1" in clean.bad(1, "inspect", "-p", "placed")
-    clean.good("setup", "--execmode=P1", "--purge", "--fixperm", "placed")
-    root = Path(clean.good("inspect", "-p", "placed").text.strip())
+    tidy.good("create", "--name=placed", IMAGE)
+    tidy.good("run", "placed", "sh", "-c", "echo kept > /kept; rm /etc/passwd")
+    assert "setup --execmode=P1" in tidy.bad(1, "inspect", "-p", "placed")
+    tidy.good("setup", "--execmode=P1", "--purge", "--fixperm", "placed")
+    root = Path(tidy.good("inspect", "-p", "placed").text.strip())
     assert ((root / "kept").read_text(), (root / "etc/passwd").exists(), (root / "etc/group").exists()) == ("kept\n", False, True)
-    assert clean.store.good("diff", "placed").lines.count("A /kept") == 1
-    clean.good("clone", "--name=again", "placed")
-    assert clean.good("run", "again", "cat", "/kept").text == "kept\n"
-    assert clean.good("images").lines == ["REPOSITORY", f"{IMAGE}    ."]
+    assert tidy.store.good("diff", "placed").lines.count("A /kept") == 1
+    tidy.good("clone", "--name=again", "placed")
+    assert tidy.good("run", "again", "cat", "/kept").text == "kept\n"
+    assert tidy.good("images").lines == ["REPOSITORY", f"{IMAGE}    ."]
 
 
-def test_modes_that_cannot_be(clean):
-    clean.good("create", "--name=moded", IMAGE)
-    assert "singularity" in clean.bad(1, "setup", "--execmode=S1", "moded")
-    assert "there is no execution mode 'Q1'" in clean.bad(1, "setup", "--execmode=Q1", "moded")
-    assert "--nvidia is not possible" in clean.bad(1, "setup", "--nvidia", "moded")
-    done = clean("create", "--name=other", IMAGE, UDOCKER_DEFAULT_EXECUTION_MODE="R1")
-    assert (done.status, clean.good("setup", "other").lines[0]) == (0, "execmode: R1")
-    done = clean("run", "--rm", IMAGE, "true", UDOCKER_DEFAULT_EXECUTION_MODE="S1")
+def test_modes_that_cannot_be(tidy):
+    tidy.good("create", "--name=moded", IMAGE)
+    assert "singularity" in tidy.bad(1, "setup", "--execmode=S1", "moded")
+    assert "there is no execution mode 'Q1'" in tidy.bad(1, "setup", "--execmode=Q1", "moded")
+    assert "--nvidia is not possible" in tidy.bad(1, "setup", "--nvidia", "moded")
+    done = tidy("create", "--name=other", IMAGE, UDOCKER_DEFAULT_EXECUTION_MODE="R1")
+    assert (done.status, tidy.good("setup", "other").lines[0]) == (0, "execmode: R1")
+    done = tidy("run", "--rm", IMAGE, "true", UDOCKER_DEFAULT_EXECUTION_MODE="S1")
     assert (done.status, "singularity" in done.err) == (1, True)
 
 
-def test_tags_and_protection_of_images(clean):
-    clean.good("tag", IMAGE, "other:2")
-    assert "already" in clean.bad(1, "tag", IMAGE, "other:2")
-    clean.good("protect", "other:2")
-    assert "other:2    P" in clean.good("images").lines
-    assert "is protected" in clean.bad(1, "rmi", "other:2")
-    assert "is protected" in clean.bad(1, "tag", "other:2", "third:1")
-    clean.good("unprotect", "other:2")
-    clean.good("rmi", "other:2")
-    assert "there is no image" in clean.bad(1, "protect", "other:2")
-    assert "no image" in clean.bad(1, "rmi", "other:2")
-    assert "no image" in clean.bad(1, "verify", "other:2")
+def test_tags_and_protection_of_images(tidy):
+    tidy.good("tag", IMAGE, "other:2")
+    assert "already" in tidy.bad(1, "tag", IMAGE, "other:2")
+    tidy.good("protect", "other:2")
+    assert "other:2    P" in tidy.good("images").lines
+    assert "is protected" in tidy.bad(1, "rmi", "other:2")
+    assert "is protected" in tidy.bad(1, "tag", "other:2", "third:1")
+    tidy.good("unprotect", "other:2")
+    tidy.good("rmi", "other:2")
+    assert "there is no image" in tidy.bad(1, "protect", "other:2")
+    assert "no image" in tidy.bad(1, "rmi", "other:2")
+    assert "no image" in tidy.bad(1, "verify", "other:2")
 
 
-def test_archives(clean, tmp_path):
-    clean.good("save", "--output", tmp_path / "image.tar", IMAGE)
-    assert "is there already" in clean.bad(1, "save", "-o", tmp_path / "image.tar", IMAGE)
-    saved = clean.good("save", "-", IMAGE).out
+def test_archives(tidy, tmp_path):
+    tidy.good("save", "--output", tmp_path / "image.tar", IMAGE)
+    assert "is there already" in tidy.bad(1, "save", "-o", tmp_path / "image.tar", IMAGE)
+    saved = tidy.good("save", "-", IMAGE).out
     with tarfile.open(fileobj=io.BytesIO(saved)) as archive:
         assert "manifest.json" in archive.getnames()
-    assert clean.good("load", "--input", tmp_path / "image.tar", "mine").lines == ["mine:1"]
-    assert clean.good("load", "-", stdin=saved).lines == clean.good("load", stdin=saved).lines == [IMAGE]
-    clean.good("rmi", "mine:1")
-    assert "not a root file system" in clean.bad(1, "import", tmp_path / "image.tar", "wrong:1")
-    clean.good("create", "--name=source", IMAGE)
-    clean.good("run", "source", "sh", "-c", "mkdir -p /made/d; echo x > /made/d/f; ln /made/d/f /made/g; ln -s g /made/l")
-    assert clean.good("export", "source").out[:100] == clean.good("export", "-", "source").out[:100] != b""
-    clean.good("export", "-o", "--clone", tmp_path / "clone.tar", "source")
+    assert tidy.good("load", "--input", tmp_path / "image.tar", "mine").lines == ["mine:1"]
+    assert tidy.good("load", "-", stdin=saved).lines == tidy.good("load", stdin=saved).lines == [IMAGE]
+    tidy.good("rmi", "mine:1")
+    assert "not a root file system" in tidy.bad(1, "import", tmp_path / "image.tar", "wrong:1")
+    tidy.good("create", "--name=source", IMAGE)
+    tidy.good("run", "source", "sh", "-c", "mkdir -p /made/d; echo x > /made/d/f; ln /made/d/f /made/g; ln -s g /made/l")
+    assert tidy.good("export", "source").out[:100] == tidy.good("export", "-", "source").out[:100] != b""
+    tidy.good("export", "-o", "--clone", tmp_path / "clone.tar", "source")
     with tarfile.open(tmp_path / "clone.tar") as archive:
         names = archive.getnames()
         assert archive.getmember("ROOT/made/g").linkname == "ROOT/made/d/f"
@@ -338,114 +316,26 @@ def test_archives(clean, tmp_path):
         (["--clone", "--name=copied", tmp_path / "clone.tar"], b""),
         (["--clone", "-"], (tmp_path / "clone.tar").read_bytes()),
     ):
-        id = clean.good("import", *words, stdin=data).text.strip()
+        id = tidy.good("import", *words, stdin=data).text.strip()
         script = "cat /made/g /made/l; stat -c %h /made/g; echo $MADE_BY; pwd"
-        assert clean.good("run", id, "sh", "-c", script).lines[:3] == ["x", "x", "2"]
-    assert json.loads(clean.good("inspect", "copied").text)["config"] == json.loads(clean.good("inspect", IMAGE).text)["config"]
-    clean.good("import", "--mv", "--platform=linux/amd64", exported(clean, tmp_path, "source"), "root:1")
+        assert tidy.good("run", id, "sh", "-c", script).lines[:3] == ["x", "x", "2"]
+    assert json.loads(tidy.good("inspect", "copied").text)["config"] == json.loads(tidy.good("inspect", IMAGE).text)["config"]
+    tidy.good("import", "--mv", "--platform=linux/amd64", exported(tidy, tmp_path, "source"), "root:1")
     assert not (tmp_path / "cont.tar").exists()
-    clean.good("rmi", "root:1")
-    assert "needs a name" in clean.bad(1, "import", tmp_path / "clone.tar")
+    tidy.good("rmi", "root:1")
+    assert "needs a name" in tidy.bad(1, "import", tmp_path / "clone.tar")
     (tmp_path / "broken.tar").write_bytes((tmp_path / "clone.tar").read_bytes()[:5000])
-    assert "broken.tar" in clean.bad(1, "import", "--clone", tmp_path / "broken.tar")
-
-
-# Registries
-
-
-def test_manifests(clean, registry, machine_reference):
-    found = json.loads(clean.good("manifest", "inspect", machine_reference).text)
-    assert found["config"]["digest"]
-    words = ["--platform=linux/amd64", f"--registry=http://{registry.host}", f"--index=http://{registry.host}", "test/machine:1"]
-    assert json.loads(clean.good("manifest", "inspect", *words).text) == found
-    assert "is not the address" in clean.bad(1, "pull", "--registry=http://", "x:1")
-
-
-def test_logins(clean, tmp_path, basic_registry, machine_layout):
-    keystore = {"UDOCKER_KEYSTORE": str(tmp_path / "keystore")}
-    server = f"--registry=http://{basic_registry.host}"
-    clean.good("login", f"--username={USER}", "--password=made-up", "--registry=https://no-such.example", **keystore)
-    clean.good("login", "--username", USER, "--password-stdin", server, stdin=f"{PASSWORD}\n".encode(), **keystore)
-    assert set(json.loads((tmp_path / "keystore").read_text())) == {"no-such.example", basic_registry.host}
-    assert oct((tmp_path / "keystore").stat().st_mode & 0o777) == "0o600"
-    assert "Caps Lock" in clean.good("login", f"--username={USER}", "--password=UPPER", server, **keystore).err
-    assert "no terminal" in clean.bad(1, "login", server)
-    clean.good("logout", server, **keystore)
-    assert set(json.loads((tmp_path / "keystore").read_text())) == {"no-such.example"}
-    clean.good("logout", "-a", **keystore)
-    assert json.loads((tmp_path / "keystore").read_text()) == {}
-
-
-def test_search(clean, registry, machine_reference):
-    found = clean.good("search", "--no-trunc", f"--index=http://{registry.host}", "machine").lines
-    assert found[0].split() == ["NAME", "OFFICIAL", "DESCRIPTION", "STARS"]
-    assert any("test/machine" in line for line in found[1:])
-    done = clean("search", "--httpproxy=http://127.0.0.1:9", "--registry=http://registry.example", "x")
-    assert (done.status, "the proxy on the way" in done.err) == (1, True), done.err
-
-
-# Configuration
-
-
-def test_configuration(empty, tmp_path):
-    """As udocker's manual writes it, with and without a section, and as the file that is shipped has it."""
-    (tmp_path / ".udocker").mkdir()
-    own = tmp_path / ".udocker/udocker.conf"
-    own.write_text(
-        '[DEFAULT]\ntopdir = %(topdir)s/\ndefault_execution_mode = P2\ndockerio_registry_url = "https://mirror.example"\n'
-    )
-    text = empty.good("showconf").text
-    assert "override_default_execution_mode = P2    (" in text
-    assert "dockerio_registry_url = https://mirror.example    (" in text
-    (tmp_path / "conf").write_text("override_default_execution_mode = 'R1'\nsysdirs_list = [\n  '/dev',\n  '/proc']\n")
-    assert "override_default_execution_mode = R1" in empty.good(f"--config={tmp_path / 'conf'}", "showconf").text
-    text = empty.good(f"--config={tmp_path / 'conf'}", "showconf", UDOCKER_DEFAULT_EXECUTION_MODE="F1").text
-    assert "override_default_execution_mode = F1    (environment UDOCKER_DEFAULT_EXECUTION_MODE)" in text
-    own.write_text("topdirs = x\n")
-    assert "did you mean topdir?" in empty.bad(1, "images")
-    own.write_text("what is this\n")
-    assert "line 1 of" in empty.bad(1, "images")
-    own.unlink()
-    assert "there is no configuration file" in empty.bad(1, "--config=/no/such", "images")
-    assert "is not a repository" in empty.bad(1, "--repo", tmp_path / "none", "images")
-    empty.good("mkrepo", tmp_path / "there")
-    assert "is there already" in empty.bad(1, "mkrepo", tmp_path / "there")
-    for words in (["-D", "images"], ["--debug", "--insecure", "images"], ["-q", "ps"], ["--quiet", "ps"]):
-        empty.good(*words)
-    assert f"store = {tmp_path}/there/sampan" in empty.good("showconf", UDOCKER_DIR=str(tmp_path / "there")).text
-
-
-# What udocker itself has left
-
-
-def test_its_own_repository(empty, tmp_path, busybox_layers):
-    old = UdockerDirectory(tmp_path / ".udocker")
-    old.pulled("tool:1", busybox_layers, {"Cmd": ["/bin/busybox", "cat", "/etc/motd"]})
-    files = {"bin/busybox": BUSYBOX.read_bytes(), "etc/motd": b"changed in udocker\n", "etc/passwd": b"root:x:0:0::/:/bin/sh\n"}
-    (old.container("work", "tool:1", files) / "ROOT/bin/busybox").chmod(0o755)
-    (tmp_path / ".udocker/repos/tool/1/PROTECT").touch()
-    assert empty.good("images").lines[1:] == ["tool:1    P"]
-    (line,) = empty.good("ps").lines[1:]
-    assert line.split()[1:] == [".", "W", "['work']", "tool:1"]
-    assert "leaves its files as they are" in empty.bad(1, "rm", "work")
-    assert "in udocker's own repository" in empty.bad(1, "rmi", "tool:1")
-    done = empty.good("run", "work")
-    assert done.text == "changed in udocker\n"
-    assert "is copied to the store" in done.err
-    assert len(empty.good("ps").lines) == 2
-    assert empty.good("run", "work").err == ""
-    assert empty.good("run", "--rm", "tool:1").text == "two\n"
-    empty.good("rm", "work")
+    assert "broken.tar" in tidy.bad(1, "import", "--clone", tmp_path / "broken.tar")
 
 
 # Faults of udocker that are none here
 
 
-def test_the_payload_ends_with_its_udocker(clean):
+def test_the_payload_ends_with_its_udocker(tidy):
     for kind in (signal.SIGTERM, signal.SIGKILL):
         mark = f"sleep 6{os.getpid()}.{time.monotonic_ns() % 1000000}"
         process = subprocess.Popen(
-            [clean.name, "run", "--rm", IMAGE, *mark.split()], env=clean.environment(), cwd=clean.store.directory
+            [tidy.name, "run", "--rm", IMAGE, *mark.split()], env=tidy.environment(), cwd=tidy.store.directory
         )
         until(lambda mark=mark: running(mark))
         process.send_signal(kind)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from sampan.container import modes, shelf
+from sampan.container import shelf
 from sampan.container import state as states
 from sampan.container.record import Record
 from sampan.engine.choose import choose
@@ -105,11 +105,11 @@ def _how_to_keep(record: Record, session: Session) -> str:
     layout.create(session.store)  # the image may be one of the site, and this the first thing that is kept
     request = record.request
     probe = Record("", record.image, request, keep="copy")
-    name = request.engine or modes.engines(record.mode) or session.settings.text("engine")
     from sampan.container.asks import asks_of, check
+    from sampan.runtime.start import engine_name
 
     asks = asks_of(probe)
-    _, can = choose(asks, name, session.settings, session.store.path)
+    _, can = choose(asks, engine_name(record, session), session.settings, session.store.path)
     check(asks, can)  # before anything is made
     return "overlay" if not request.subids and "kept-overlay" in can.features else "copy"
 

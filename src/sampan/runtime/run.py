@@ -46,6 +46,7 @@ def with_mounts_of_others(request: Request, session: Session) -> Request:
     if not request.volumes_from:
         return request
     volumes, mounts, tmpfs = list(request.volumes), list(request.mounts), list(request.tmpfs)
+    own = {parts[1] if len(parts := text.split(":")) > 1 else parts[0] for text in volumes}  # as in Docker, these count more
     for text in request.volumes_from:
         name, _, flag = text.partition(":")
         if flag not in ("", "ro", "rw"):
@@ -54,6 +55,8 @@ def with_mounts_of_others(request: Request, session: Session) -> Request:
         for volume in theirs.volumes:
             source, _, rest = volume.partition(":")
             target, _, flags = rest.partition(":")
+            if (target or source) in own:
+                continue
             words = [word for word in flags.split(",") if word not in ("", "rw")] + (["ro"] if flag == "ro" else [])
             volumes.append(":".join([source, target or source, *([",".join(words)] if words else [])]))
         mounts += [f"{mount},readonly" if flag == "ro" and "type=bind" in mount else mount for mount in theirs.mounts]

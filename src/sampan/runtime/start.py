@@ -5,7 +5,7 @@ from __future__ import annotations
 import _signal  # type: ignore[import-not-found,unused-ignore]  # not `signal`: its enumerations cost 2 ms of start-up
 import os
 
-from sampan.container import edits, modes, shelf
+from sampan.container import edits, shelf
 from sampan.container.asks import asks_of
 from sampan.container.plan import plan
 from sampan.container.stay import FOREGROUND, Way
@@ -38,7 +38,7 @@ def decide(
 
     `config` is its image's, if it is known already; `dry`: the plan will not be carried out.
     """
-    name = record.request.engine or modes.engines(record.mode) or session.settings.text("engine")
+    name = engine_name(record, session)
     place = record.directory if os.path.isdir(record.directory) else None  # none: it is only shown
     engine, can = choose(asks_of(record), name, session.settings, place)
     if record.keep == "memory" and not engine.shares_trees:
@@ -49,6 +49,15 @@ def decide(
         config = EMPTY
     config = config or config_of(record.image, session)
     return plan(record, config, _edits(record), gather.facts(record, session), can, way), engine
+
+
+def engine_name(record: Record, session: Session) -> str:
+    """The engine that is asked for, or several in their order, or `auto`."""
+    if record.request.engine is None and record.mode:
+        from sampan.container import modes
+
+        return modes.engines(record.mode)
+    return record.request.engine or session.settings.text("engine")
 
 
 def _edits(record: Record) -> Edits:
