@@ -86,6 +86,9 @@ class Settings:
     def __getitem__(self, name: str) -> object:
         return self._values[name]
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._values
+
     def text(self, name: str) -> str:
         """The value of a text or path setting."""
         return str(self._values[name])

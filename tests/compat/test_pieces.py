@@ -129,7 +129,7 @@ MARGIN = 5_500_000
 LATE = ("docker.unserved", "docker.mounting", "docker.asked", "mount_points", "launch", "podman_more")
 
 
-@pytest.mark.parametrize("name", ["docker", "podman"])
+@pytest.mark.parametrize("name", ["docker", "podman", "udocker"])
 def test_a_start_costs_little_more_than_that_of_sampan(name, docker):
     if shutil.which("valgrind") is None:
         pytest.skip("valgrind is not installed")

@@ -21,7 +21,6 @@ MODES: dict[str, tuple[str, ...]] = {
     "R3": ("namespace", "oci-runtime"),
     "S1": (),
 }
-DEFAULT = "P1"
 SINGULARITY = "it runs containers by singularity or apptainer, which sampan has no engine for yet"
 
 

@@ -138,7 +138,8 @@ def _take_name(store: Store, record: Record) -> None:
         id = text.rpartition("/")[2]
         if id == record.id:
             return  # a network file system did it and lost the answer
-        if os.path.exists(link) or _is_under_way(store, id):
+        # In this order: one that was under way just now has got its place since.
+        if _is_under_way(store, id) or os.path.exists(link):
             raise _taken(record.name)
         # It leads nowhere. Only one who gets it out of the way can be sure that it still did.
         aside = store.temporary("name")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 
+from sampan.compat.users import with_user
 from sampan.container.request import FLAGS, IMAGE_ARGUMENTS, KEEP_OPTIONS, TEXT, TEXTS, Request
 from sampan.container.stay import Way
 from sampan.errors import CannotHonour, SampanError, UsageError
@@ -186,16 +187,6 @@ def request_of(parsed: Parsed) -> Request:
         if values.get("tz"):
             fields["environment"] = (*parsed.texts("env"), f"TZ={asked.zone(str(values['tz']))}")
     return Request(str(values["image"]), **fields)
-
-
-def with_user(request: Request, config: ImageConfig, *, keep_id: bool = False) -> Request:
-    """Root, unless the request or the image names another user; with podman's `keep-id` the caller."""
-    user = request.user
-    if keep_id and user is None:
-        return request.but(user=f"{os.getuid()}:{os.getgid()}") if config.user else request
-    if (user is None and not config.user) or user in ("0", "root", "0:0", "root:root", "0:root", "root:0"):
-        return request.but(user=None, root=True)
-    return request
 
 
 def _network(text: str | None) -> str | None:

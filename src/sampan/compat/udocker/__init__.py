@@ -7,15 +7,17 @@ Images and containers are those of a store of sampan's: with a repository that i
 
 from __future__ import annotations
 
+import os
+
 from sampan.compat.program import Program
 from sampan.options.table import FLAG, VALUE, Option
-from sampan.options.unserved import SILENT, Unserved
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from sampan.compat.program import Call
 
 VERSION = "1.3.17"
+SYSTEM_FILE = "/etc/udocker.conf"
 _HERE = "sampan.compat.udocker"
 VERBS = {
     "run": f"{_HERE}.run", "pull": f"{_HERE}.remote", "create": f"{_HERE}.create", "ps": f"{_HERE}.ps", "images": f"{_HERE}.images", "rm": f"{_HERE}.containers",
@@ -34,11 +36,46 @@ REFUSED = {
 }
 
 
+UUID = (8, 4, 4, 4, 12)
+
+
 def prepare(call: Call) -> None:
     """Settings by udocker's configuration, its variables and the options before the verb. Raises `UsageError`, `BadSetting`."""
-    from sampan.compat.udocker import configuration
+    if not _is_plain(call):
+        from sampan.compat.udocker import configuration
 
-    configuration.apply(call)
+        configuration.apply(call)
+    elif call.options.flag("quiet") or call.options.flag("debug"):
+        call.context = call.context.but(level=0 if call.options.flag("quiet") else 2)
+
+
+def _is_plain(call: Call) -> bool:
+    """Whether nothing is configured: then a start does without the module that reads it, and without what reads udocker's repository."""
+    home = default_repository()
+    return (
+        not any(call.options.values[name] for name in ("repo", "config", "insecure"))
+        and not any(name.startswith("UDOCKER_") for name in os.environ)
+        and not any(map(os.path.exists, (SYSTEM_FILE, home)))
+    )
+
+
+def default_repository() -> str:
+    """Where udocker keeps its own, unless something else is said."""
+    return os.path.join(os.environ.get("HOME") or os.path.expanduser("~"), ".udocker")
+
+
+def shown_id(id: str) -> str:
+    """Our id as udocker shows its own: the beginning, as a UUID."""
+    parts, at = [], 0
+    for length in UUID:
+        parts.append(id[at : at + length])
+        at += length
+    return "-".join(parts)
+
+
+def given_id(text: str) -> str:
+    """The beginning of our id that such a text stands for, or the text itself."""
+    return text.replace("-", "") if [len(part) for part in text.split("-")] == list(UUID) else text
 
 
 PROGRAM = Program(
@@ -51,12 +88,13 @@ PROGRAM = Program(
         Option("--insecure", FLAG, "registries are reached by plain http, certificates are not looked at"),
         Option("--repo", VALUE, "another repository", "DIRECTORY"),
         Option("--config", VALUE, "a file of the configuration", "FILE"),
-        Unserved("--allow-root", FLAG, SILENT, "root may use it"),
+        Option("--allow-root", FLAG, "accepted: root may use it"),
     ),
     VERBS,
     aliases={"listconf": "showconf"},
     refused=REFUSED,
     prepare=prepare,
+    more=(f"{_HERE}.seldom",),
     misuse=1,
     failure=1,
 )

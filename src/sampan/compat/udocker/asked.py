@@ -24,13 +24,13 @@ _HUBS = ("registry-1.docker.io", "hub.docker.com", "index.docker.io", "docker.io
 
 def pulling_session(call: Call, image: str = "", *, searching: bool = False) -> Session:
     """The session for `image` with the registry and the proxy that the options, the environment or the configuration name. Raises `BadSetting`."""
-    parsed, found = call.parsed, configuration.of(call)
+    values, found = call.parsed.values, configuration.of(call)
     session = call.session()
-    proxy = parsed.text("httpproxy")
+    proxy = str(values.get("httpproxy") or "")
     if proxy:
         os.environ["http_proxy"] = os.environ["https_proxy"] = proxy
-    registry = parsed.text("registry") or found["dockerio_registry_url"]
-    registry = (searching and (parsed.text("index") or found["dockerio_index_url"])) or registry
+    registry = str(values.get("registry") or "") or found["dockerio_registry_url"]
+    registry = (searching and (str(values.get("index") or "") or found["dockerio_index_url"])) or registry
     host = registry.partition("://")[2].partition("/")[0] or registry
     if host and host not in _HUBS:
         session.settings = session.settings.override("hub", registry)

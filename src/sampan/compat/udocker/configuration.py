@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import os
 
+from sampan.compat.udocker import SYSTEM_FILE, default_repository
 from sampan.errors import BadSetting, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from sampan.compat.program import Call
 
-SYSTEM_FILE = "/etc/udocker.conf"
 # What has a meaning here: key -> (default, variable). Others of udocker's keys are known, and say how it finds its engines.
 SERVED: dict[str, tuple[str, str]] = {
     "topdir": ("", "UDOCKER_DIR"),
@@ -69,11 +69,6 @@ class Configuration:
     def on(self, key: str) -> bool:
         """Whether a switch is on."""
         return self.values[key].lower() in ("1", "true", "yes", "on")
-
-
-def default_repository() -> str:
-    """Where udocker keeps its own, unless something else is said."""
-    return os.path.join(os.environ.get("HOME") or os.path.expanduser("~"), ".udocker")
 
 
 def read(named: str | None, repository: str | None = None) -> Configuration:
@@ -190,9 +185,11 @@ def _level(call: Call, stated: str) -> int:
 
 
 def of(call: Call) -> Configuration:
-    """The configuration that `apply` has read."""
-    found = call.context.settings["udocker"]
-    return found if isinstance(found, Configuration) else read(None)
+    """The configuration that `apply` has read, else the defaults."""
+    settings = call.context.settings
+    if "udocker" in settings and isinstance(found := settings["udocker"], Configuration):
+        return found
+    return Configuration()
 
 
 def is_repository(path: str) -> bool:

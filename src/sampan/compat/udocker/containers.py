@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sampan.compat.program import say_error
-from sampan.compat.udocker import protection, repository
+from sampan.compat.udocker import given_id, protection, repository
+from sampan.compat.udocker.run import DEFAULT_MODE
 from sampan.container import modes, shelf
 from sampan.container.asks import asks_of
 from sampan.engine.choose import choose
@@ -34,7 +35,7 @@ def remove(call: Call) -> int:
 
 
 def _remove(text: str, call: Call, session: Session) -> None:
-    id = repository.given_id(text)
+    id = given_id(text)
     try:
         record = shelf.find(session.store, session.sites, id)
     except ContainerNotFound:
@@ -111,7 +112,7 @@ def setup(call: Call) -> int:
     wanted = parsed.text("execmode")
     if wanted is None:
         if not parsed.given:
-            result(f"execmode: {record.mode or modes.DEFAULT}\nnvidiamode: False\n")
+            result(f"execmode: {record.mode or DEFAULT_MODE}\nnvidiamode: False\n")
         return 0
     _refuse_protected(record)
     mode = modes.check(wanted)

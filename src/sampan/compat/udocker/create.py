@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sampan.compat.udocker import repository
+from sampan.compat.udocker import repository, shown_id
 from sampan.compat.udocker.asked import PULLING, pulling_session
 from sampan.compat.udocker.run import new_mode
 from sampan.container.record import Record
@@ -60,7 +60,7 @@ def made(call: Call, session: Session, image: ContainerImage, name: str) -> int:
 
 def said(record: Record) -> int:
     """Print the id of a container."""
-    result(f"{repository.shown_id(record.id)}\n")
+    result(f"{shown_id(record.id)}\n")
     return 0
 
 

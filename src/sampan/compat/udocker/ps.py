@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from sampan.compat.udocker import repository
-from sampan.container import modes
+from sampan.compat.udocker import repository, shown_id
+from sampan.compat.udocker.run import DEFAULT_MODE
 from sampan.oci.reference import Reference
 from sampan.options.table import FLAG, Command, Option
 from sampan.options.unserved import SILENT, Unserved
@@ -33,7 +33,7 @@ class Row:
         self.state = state
         self.names = names
         self.image = image
-        self.mode = rest.get("mode") or modes.DEFAULT
+        self.mode = rest.get("mode") or DEFAULT_MODE
         self.platform = rest.get("platform") or "unknown/unknown"
         self.place = rest.get("place", "")
 
@@ -69,10 +69,10 @@ def _megabytes(place: str) -> int:
 def _own(entry: Entry, session: Session) -> Row:
     record = entry.record
     if record is None:
-        return Row(repository.shown_id(entry.id), False, "D", (), entry.state)
+        return Row(shown_id(entry.id), False, "D", (), entry.state)
     is_there = bool(record.image.tree) or record.keep == "copy"
     return Row(
-        repository.shown_id(entry.id), bool(record.protected), "W" if is_there else "N", (record.name,) if record.name else (),
+        shown_id(entry.id), bool(record.protected), "W" if is_there else "N", (record.name,) if record.name else (),
         _familiar(record.image.reference), mode=record.mode, platform=record.image.platform,
         place=session.store.join("containers", record.id),
     )  # fmt: skip

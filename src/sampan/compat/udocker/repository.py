@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 
-from sampan.compat.udocker import configuration
+from sampan.compat.udocker import configuration, given_id
 from sampan.container import shelf
 from sampan.errors import BadReference, ContainerNotFound, ImageNotFound
 from sampan.runtime import images
@@ -21,21 +21,6 @@ if TYPE_CHECKING:
 
 # Label of a container that was taken over: its id at udocker's.
 LABEL = "udocker.id"
-UUID = (8, 4, 4, 4, 12)
-
-
-def shown_id(id: str) -> str:
-    """Our id as udocker shows its own: the beginning, as a UUID."""
-    parts, at = [], 0
-    for length in UUID:
-        parts.append(id[at : at + length])
-        at += length
-    return "-".join(parts)
-
-
-def given_id(text: str) -> str:
-    """The beginning of our id that such a text stands for, or the text itself."""
-    return text.replace("-", "") if [len(part) for part in text.split("-")] == list(UUID) else text
 
 
 def container(text: str, call: Call, session: Session) -> Record:
@@ -43,9 +28,17 @@ def container(text: str, call: Call, session: Session) -> Record:
     try:
         return shelf.find(session.store, session.sites, given_id(text))
     except ContainerNotFound:
-        found = foreign_container(text, call, session)
+        found = taken_over(text, call, session)
         if found is None:
             raise
+        return found
+
+
+def taken_over(text: str, call: Call, session: Session) -> Record | None:
+    """A copy of udocker's own container of this name or id, if there is one. Raises what adopting raises."""
+    found = foreign_container(text, call, session)
+    if found is None:
+        return None
     from sampan.runtime import adopt
 
     session.notice.say(f"{text} is a container of udocker's own, and is copied to the store {session.store.path}")

@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import os
 
-from sampan.compat.docker.run import with_user
-from sampan.compat.udocker import configuration, repository
-from sampan.compat.udocker.asked import PULLING, pulling_session
-from sampan.container import modes
+from sampan.compat.udocker import given_id, shown_id
+from sampan.compat.users import is_root
+from sampan.container import shelf
 from sampan.container.record import Record
 from sampan.container.request import Request
 from sampan.container.stay import Way
 from sampan.errors import CannotHonour, ContainerNotFound, SampanError, UsageError
 from sampan.options.table import FLAG, LIST, VALUE, Argument, Command, Option
-from sampan.options.unserved import SILENT, WARNED, Unserved
-from sampan.runtime import run, start
+from sampan.runtime import images, run, start
 from sampan.runtime.images import config_of
 
 TYPE_CHECKING = False
@@ -26,6 +24,7 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
     from sampan.compat.program import Call, Verbs
+    from sampan.container.record import ContainerImage
     from sampan.oci.config import ImageConfig
     from sampan.options.table import Parsed
     from sampan.runtime.session import Session
@@ -58,15 +57,9 @@ OPTIONS = (
         "--pull", VALUE, "when to ask the registry; `reuse`: a container of the name, if there is one", "missing|always|never|reuse",
         ("missing", "always", "never", "reuse"),
     ),
-    *PULLING,
-    Unserved("--nobanner", FLAG, SILENT, "there is none"),
-    Unserved("-i --interactive", FLAG, SILENT, "standard input is always passed"),
-    Unserved("-t --tty", FLAG, SILENT, "a terminal is passed where there is one"),
-    Unserved("-a --attach", FLAG, SILENT, ""),
-    Unserved("-P --publish-all", FLAG, SILENT, "every port is open outside"),
-    Unserved("--netcoop", FLAG, SILENT, "every port is open outside"),
-    Unserved("--kernel", VALUE, WARNED, "programs see the kernel that runs here"),
+    Option("--nobanner", FLAG, "accepted: there is none"),
 )  # fmt: skip
+DEFAULT_MODE = "P1"
 SYSTEM = ("/dev", "/proc", "/sys")
 RESOLVER = "/etc/resolv.conf"
 _DRIVERS = (
@@ -81,23 +74,22 @@ _DRIVERS = (
 def main(call: Call) -> NoReturn:
     """Become the payload."""
     parsed = call.parsed
-    location = parsed.text("location")
-    first = parsed.text("container")
+    location, first = parsed.text("location"), parsed.text("container")
     words = (*((first,) if first is not None else ()), *parsed.texts("command"))
-    if location is None and not words:
-        raise UsageError("`udocker run` needs a container or an image", "udocker run debian:12")
-    session = pulling_session(call, words[0] if words else "")
+    session = call.session()
     if location is not None:
-        record = run.anonymous(request_of(parsed, os.path.realpath(location), words), session)
-        _started(record, call, session)
+        request = Request(os.path.realpath(location))
+        record = run.anonymous(request, session)
+        _start(_asked(record, words, call, session), call, session)
+    if not words:
+        raise UsageError("`udocker run` needs a container or an image", "udocker run debian:12")
     name, command = words[0], words[1:]
     found = _found(name, call, session)
     if found is not None:
-        request = request_of(parsed, found.image.reference, command)
-        _started(_of_container(found, request, call, session), call, session)
-    record = _made(request_of(parsed, name, command), call, session)
+        _start(_asked(_renamed(found, call, session), command, call, session), call, session)
+    record = _made(name, command, call, session)
     try:
-        _started(record, call, session)
+        _start(record, call, session)
     except SampanError:  # what never started leaves nothing
         from sampan.runtime.containers import remove
 
@@ -115,14 +107,25 @@ def _found(name: str, call: Call, session: Session) -> Record | None:
         if "/" in text or ":" in text:
             continue  # an image by its form
         try:
-            return repository.container(text, call, session)
+            return shelf.find(session.store, session.sites, given_id(text))
         except ContainerNotFound:
-            continue
+            pass
+        if _is_configured(call):
+            from sampan.compat.udocker import repository
+
+            found = repository.taken_over(text, call, session)
+            if found is not None:
+                return found
     return None
 
 
-def _of_container(record: Record, request: Request, call: Call, session: Session) -> Record:
-    """A container that is there with what is asked of it this time; its own name may be set."""
+def _is_configured(call: Call) -> bool:
+    """Whether there is a configuration, or a repository of udocker's own; else neither need be looked at."""
+    return "udocker" in call.context.settings
+
+
+def _renamed(record: Record, call: Call, session: Session) -> Record:
+    """A container that is there, by the name that it may get."""
     name = call.parsed.text("name")
     if name is not None and name != record.name:
         from sampan.runtime import life
@@ -131,76 +134,72 @@ def _of_container(record: Record, request: Request, call: Call, session: Session
         record = record.but(name=name)
     if not record.image.tree and record.keep != "copy":
         run.named(record.id, session)  # which says what is missing
-    return record.with_request(request)
+    return record
 
 
-def _made(request: Request, call: Call, session: Session) -> Record:
+def _made(name: str, command: tuple[str, ...], call: Call, session: Session) -> Record:
     """A new container of an image."""
     parsed = call.parsed
-    name, when = parsed.text("name") or "", parsed.text("pull") or "missing"
-    mode = new_mode(call)
-    if name:
-        run.check_free(name, session)
-    request = run.with_mounts_of_others(request, session)
-    if when == "always" or repository.image(request.image, call, session, request.platform) is None:
-        image = run.image_for(request, session, "missing" if when == "reuse" else when)
-    else:
-        image = run.image_for(request, session, "never")
-    record = Record(run.new_id(), image, request, name=name, created=run.now(), mode=mode)
+    own, mode = parsed.text("name") or "", new_mode(call)
+    if own:
+        run.check_free(own, session)
+    image = _image(name, call, session)
+    record = _asked(Record(run.new_id(), image, Request(name), name=own, created=run.now(), mode=mode), command, call, session)
     return run.keep(record, session, throw_away=parsed.flag("rm"))
+
+
+def _image(name: str, call: Call, session: Session) -> ContainerImage:
+    """The image that is meant, pulled if it is missing, or if that is asked for."""
+    when, platform = call.parsed.text("pull") or "missing", call.parsed.values.get("platform")
+    if when != "always":
+        found = images.find(name, session, str(platform) if platform else None)
+        if found is None and _is_configured(call):
+            from sampan.compat.udocker import repository
+
+            found = repository.image(name, call, session, str(platform) if platform else None)
+        if found is not None and found.tree:
+            return found
+    from sampan.compat.udocker.asked import pulling_session
+
+    request = Request(name, platform=platform)
+    return run.image_for(request, pulling_session(call, name), "missing" if when == "reuse" else when)
 
 
 def new_mode(call: Call) -> str:
     """The execution mode of a new container, empty where nobody asked for one. Raises `UsageError`, `CannotHonour`."""
+    if not _is_configured(call):
+        return ""
+    from sampan.compat.udocker import configuration
+    from sampan.container import modes
+
     mode = configuration.of(call)["override_default_execution_mode"]
     return modes.check(mode) if mode else ""
 
 
-def _started(record: Record, call: Call, session: Session) -> NoReturn:
+def _start(record: Record, call: Call, session: Session) -> NoReturn:
     """Become the watcher of a container."""
     call.context.progress.stop()
-    config = config_of(record.image, session)
-    record = record.with_request(told(_as_user(record.request, config, call), record))
     if len(record.request.volumes) > 1:
         from sampan.compat import mount_points
 
         mount_points.make(record.request)
     remove = bool(record.directory) and call.parsed.flag("rm") and not record.protected
     try:
-        start.become(record, session, Way(remove=remove, watch=True), config=config)
+        start.become(record, session, Way(remove=remove, watch=True))
     except CannotHonour:
         from sampan.compat import launch
 
         launch.foreground(record, session, call.context, remove=remove)
 
 
-def told(request: Request, record: Record) -> Request:
-    """With the variables by which a payload can know where it is, as udocker has them."""
-    variables = (
-        f"container_ruser={os.environ.get('USER', '')}",
-        f"container_uuid={repository.shown_id(record.id)}",
-        f"container_execmode={record.mode or modes.DEFAULT}",
-        f"container_names={record.name}",
-    )
-    return request.but(environment=(*variables, *request.environment))
+def _asked(record: Record, command: tuple[str, ...], call: Call, session: Session) -> Record:
+    """A container with what the command line asks of it this time. Raises `UsageError`."""
+    parsed = call.parsed
+    request = request_of(parsed, record, command, config_of(record.image, session))
+    return record.with_request(run.with_mounts_of_others(request, session))
 
 
-def _as_user(request: Request, config: ImageConfig, call: Call) -> Request:
-    """Root, unless the request or the image names another; a user of the host by number where the host's users are shown."""
-    user = request.user
-    if user is not None and not user[:1].isdigit() and user not in ("root", "root:root"):
-        import pwd
-
-        try:
-            found = pwd.getpwnam(user)
-        except KeyError:
-            found = None
-        if found is not None and (call.parsed.flag("hostauth") or found.pw_uid == os.getuid()):
-            return request.but(user=f"{found.pw_uid}:{found.pw_gid}")
-    return with_user(request, config)
-
-
-def request_of(parsed: Parsed, image: str, command: tuple[str, ...]) -> Request:
+def request_of(parsed: Parsed, record: Record, command: tuple[str, ...], config: ImageConfig) -> Request:
     """The request of a command line. Raises `UsageError`."""
     entrypoint = parsed.text("entrypoint")
     if entrypoint and len(words := entrypoint.split()) > 1:
@@ -215,13 +214,39 @@ def request_of(parsed: Parsed, image: str, command: tuple[str, ...]) -> Request:
         from sampan.compat.docker.asked import check_port
 
         check_port(text)
+    user = _user(parsed)
+    root = is_root(user, config)
     return Request(
-        image, command=command, entrypoint=entrypoint, volumes=volumes, left_out=tuple(left_out), isolate=True, pid="host", ipc="host",
-        uts="host", environment=parsed.texts("env"), environment_files=parsed.texts("env_file"), user=parsed.text("user"),
-        workdir=parsed.text("workdir"), environment_host=parsed.flag("hostenv"), no_config=parsed.flag("nometa"),
-        cpuset=parsed.text("cpuset_cpus"), volumes_from=parsed.texts("volumes_from"), dns=parsed.texts("dns"),
-        dns_search=parsed.texts("dns_search"), platform=parsed.text("platform"),
+        record.image.reference, command=command, entrypoint=entrypoint, volumes=volumes, left_out=tuple(left_out), isolate=True,
+        pid="host", ipc="host", uts="host", environment=(*told(record), *parsed.texts("env")),
+        environment_files=parsed.texts("env_file"), user=None if root else user, root=root, workdir=parsed.text("workdir"),
+        environment_host=parsed.flag("hostenv"), no_config=parsed.flag("nometa"), cpuset=parsed.text("cpuset_cpus"),
+        volumes_from=parsed.texts("volumes_from"), dns=parsed.texts("dns"), dns_search=parsed.texts("dns_search"),
     )  # fmt: skip
+
+
+def told(record: Record) -> tuple[str, ...]:
+    """The variables by which a payload can know where it is, as udocker has them."""
+    return (
+        f"container_ruser={os.environ.get('USER', '')}",
+        f"container_uuid={shown_id(record.id)}",
+        f"container_execmode={record.mode or DEFAULT_MODE}",
+        f"container_names={record.name}",
+    )
+
+
+def _user(parsed: Parsed) -> str | None:
+    """Who is asked for; a user of the host by number where the host's users are shown, and the caller always."""
+    user = parsed.text("user")
+    if user is None or user[:1].isdigit() or user in ("root", "root:root"):
+        return user
+    import pwd
+
+    try:
+        found = pwd.getpwnam(user)
+    except KeyError:
+        return user
+    return f"{found.pw_uid}:{found.pw_gid}" if parsed.flag("hostauth") or found.pw_uid == os.getuid() else user
 
 
 def _volumes(parsed: Parsed, left_out: list[str]) -> tuple[str, ...]:
