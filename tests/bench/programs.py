@@ -1,6 +1,7 @@
-"""sampan as docker and podman, beside podman: starts, a workflow of cwltool, lists of 200 containers and images. usage: programs.py [ROUNDS] [PART...]
+"""sampan as docker, podman and udocker, beside podman and udocker: starts, a workflow of cwltool, lists of 200 containers and images. usage: programs.py [ROUNDS] [PART...]
 
-PARTs: instructions run workflow lists. podman has the kernel's overlay and runc, as in life.py. BENCH_CWLTOOL names cwltool.
+PARTs: instructions run workflow lists. podman has the kernel's overlay and runc, as in life.py. BENCH_CWLTOOL names cwltool,
+BENCH_UDOCKER udocker, whose mode P1 has Debian's PRoot without the option -k, by which that ends at once.
 """
 
 from __future__ import annotations
@@ -48,6 +49,7 @@ def instructions(store: Path, reference: str) -> None:
         "sampan run --rm --name": ["run", "--rm", "--name", "counted", reference, "true"],
         "docker run --rm": ["docker", "run", "--rm", reference, "true"],
         "podman run --rm": ["podman", "run", "--rm", reference, "true"],
+        "udocker run --rm": ["udocker", "run", "--rm", reference, "true"],
     }
     found = {}
     for name, words in ways.items():
@@ -89,6 +91,35 @@ def run(store: Path, reference: str, count: int) -> None:
     if image:
         works.append(Work("podman", podman("run", "--rm", "--network", "host", image, "true")))
     print(table("`run --rm` of `true`", rounds(works, count), works[-1].name))
+    subprocess.run(sampan(store, "udocker", "create", "--name=made", reference), check=True, stdout=subprocess.DEVNULL)
+    works = [
+        Work(f"udocker {' '.join(words)} (sampan)", [str(place / "udocker"), *words, "true"], environment=environment(store))
+        for words in (["run", "--rm", reference], ["run", "made"])
+    ]
+    works += real_udocker(store, reference)
+    print(table("`udocker run` of `true`", rounds(works, count), works[-1].name))
+
+
+def real_udocker(store: Path, reference: str) -> list[Work]:
+    """The original's P1 in a container that is there: nothing is copied for it."""
+    command, proot = shutil.which(os.environ.get("BENCH_UDOCKER", "udocker")), shutil.which("proot")
+    if command is None or proot is None:
+        print("left out: udocker or proot is not there", file=sys.stderr)
+        return []
+    place = fresh(WORK / "udocker")
+    for name in ("lib", "bin"):
+        (place / name).mkdir()
+    (place / "lib/VERSION").write_text("1.2.11\n")  # else it fetches its engines
+    without = 'for a; do shift; case "$a" in -k) n=1; continue;; esac; [ -n "$n" ] && { n=; continue; }; set -- "$@" "$a"; done'
+    (place / "proot").write_text(f'#!/bin/sh\nn=\n{without}\nexec {proot} "$@"\n')
+    (place / "proot").chmod(0o755)
+    variables = {"UDOCKER_DIR": str(place), "UDOCKER_USE_PROOT_EXECUTABLE": str(place / "proot")}
+    subprocess.run(sampan(store, "save", "-o", str(place / "image.tar"), reference), check=True)
+    quiet = {"check": True, "env": {**os.environ, **variables}, "capture_output": True, "text": True}
+    subprocess.run([command, "load", "-i", str(place / "image.tar")], **quiet)
+    name = subprocess.run([command, "images"], **quiet).stdout.splitlines()[-1].split()[0]
+    subprocess.run([command, "create", "--name=made", name], **quiet)
+    return [Work("udocker P1 run", [command, "run", "--nobanner", "made", "true"], environment=variables)]
 
 
 def timed(name: str, words: list[str], log: Path) -> Path:

@@ -94,3 +94,8 @@ def test_its_own_repository(empty, tmp_path, busybox_layers):
     assert empty.good("run", "work").err == ""
     assert empty.good("run", "--rm", "tool:1").text == "two\n"
     empty.good("rm", "work")
+    old.container("a+b", "tool:1", files)  # which is no name here
+    (tmp_path / ".udocker/containers/a+b/ROOT/bin/busybox").chmod(0o755)
+    for _ in range(2):
+        assert empty.good("run", "a+b").text == "changed in udocker\n"
+    assert len(empty.good("ps").lines) == 3  # the removed one is udocker's again

@@ -26,11 +26,9 @@ NAMES = "containers/names"
 
 
 def check_name(name: str) -> None:
-    """Docker's rule: letters, digits and `_.-`, not one of these first. Raises `UsageError`."""
-    if len(name) < 2 or len(name) > 128 or not _NAME_LETTERS.issuperset(name) or name[0] in "_.-":
-        raise UsageError(
-            f"{name!r} cannot be the name of a container", "two or more letters, digits and _ . -, not one of these first"
-        )
+    """Podman's rule: letters, digits and `_.-`, not one of these first. (Docker wants two.) Raises `UsageError`."""
+    if not name or len(name) > 128 or not _NAME_LETTERS.issuperset(name) or name[0] in "_.-":
+        raise UsageError(f"{name!r} cannot be the name of a container", "letters, digits and _ . -, not one of these first")
 
 
 def is_taken(store: Store, name: str) -> bool:

@@ -14,6 +14,8 @@ from sampan.runtime import images
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from sampan.compat.program import Call
     from sampan.container.record import ContainerImage, Record
     from sampan.image.udocker import Container, Repository
@@ -35,15 +37,23 @@ def container(text: str, call: Call, session: Session) -> Record:
 
 
 def taken_over(text: str, call: Call, session: Session) -> Record | None:
-    """A copy of udocker's own container of this name or id, if there is one. Raises what adopting raises."""
-    found = foreign_container(text, call, session)
+    """The copy of udocker's own container of this name or id, made now if there is none. Raises what adopting raises."""
+    repository = _opened(call)
+    if repository is None:
+        return None
+    with repository:
+        found = next((one for one in repository.containers() if text == one.id or text in one.names), None)
     if found is None:
         return None
+    label = f"{LABEL}={found.id}"
+    copy = next((record for record in _records(session) if label in record.request.labels), None)
+    if copy is not None:
+        return copy
     from sampan.runtime import adopt
 
     session.notice.say(f"{text} is a container of udocker's own, and is copied to the store {session.store.path}")
     image(found.image, call, session)
-    return adopt.container_of(session, found, f"{LABEL}={found.id}")
+    return adopt.container_of(session, found, label)
 
 
 def foreign_container(text: str, call: Call, session: Session) -> Container | None:
@@ -60,20 +70,18 @@ def foreign_containers(call: Call, session: Session) -> list[Container]:
         found = list(repository.containers())
     if not found:
         return []
-    taken = {label.partition("=")[2] for label in _labels(session) if label.startswith(f"{LABEL}=")}
-    return [one for one in found if one.id not in taken]
+    labels = {label for record in _records(session) for label in record.request.labels}
+    return [one for one in found if f"{LABEL}={one.id}" not in labels]
 
 
-def _labels(session: Session) -> list[str]:
+def _records(session: Session) -> Iterator[Record]:
     from sampan.errors import SampanError
 
-    found: list[str] = []
     for id in shelf.ids(session.store):
         try:
-            found += shelf.load(session.store, session.sites, id).request.labels
+            yield shelf.load(session.store, session.sites, id)
         except SampanError:
             continue  # `ps` names what is damaged
-    return found
 
 
 def image(text: str, call: Call, session: Session, platform: str | None = None) -> ContainerImage | None:
