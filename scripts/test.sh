@@ -6,7 +6,7 @@ make_base
 say "== set-up"
 stage "packages: base" packages base python3 python3-venv gcc libc6-dev musl-tools procps util-linux uidmap
 stage "packages: registries" packages registry docker-registry skopeo umoci apache2-utils openssl
-stage "packages: peers and tools" packages peers podman buildah bzip2 busybox-static mmdebstrap libarchive-tools mtree-netbsd zstd xz-utils valgrind strace zsh fish groff man-db samtools bwa dcm2niix
+stage "packages: peers and tools" packages peers podman buildah bzip2 busybox-static mmdebstrap libarchive-tools mtree-netbsd zstd xz-utils valgrind strace zsh fish groff man-db samtools bwa dcm2niix proot runc
 services() {
     # Without a cluster of its own: the tests only want the programs.
     if [ "$(id -u)" = 0 ] && [ ! -e /etc/postgresql-common/createcluster.conf ]; then

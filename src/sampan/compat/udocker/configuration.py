@@ -49,6 +49,10 @@ KNOWN = frozenset((
 ))  # fmt: skip
 
 
+# What a file may have, and what a value may become by others that it names.
+_MOST = 1 << 16
+
+
 class Configuration:
     """The values that have a meaning here, and where each comes from."""
 
@@ -96,7 +100,7 @@ def read(named: str | None, repository: str | None = None) -> Configuration:
 def _file(path: str, found: Configuration) -> None:
     try:
         with open(path, encoding="utf-8", errors="surrogateescape") as stream:
-            text = stream.read(1 << 20)
+            text = stream.read(_MOST)
     except (FileNotFoundError, NotADirectoryError):
         return
     except OSError as error:
@@ -140,6 +144,8 @@ def _plain(value: str, raw: dict[str, str], own: str) -> str:
             value = (
                 "" if key == own else value.replace(f"%({key})s", _plain(other, {k: v for k, v in raw.items() if k != own}, key))
             )
+            if len(value) > _MOST:
+                raise BadSetting(f"the value of {own[:60]} names others that make it too long")
     if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'":
         value = value[1:-1]
     return "" if value == "None" else value
