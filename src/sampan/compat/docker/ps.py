@@ -65,8 +65,8 @@ def main(call: Call) -> int:
         json_result([_podman_document(entry, session) for entry in found])
         return 0
     now = time.time()
-    known: dict[str, tuple[str, ...]] = {}
-    rows = [fields(entry, session, program, known, in_full=in_full, now=now) for entry in found]
+    known = Known(program)
+    rows = [fields(entry, session, known, in_full=in_full, now=now) for entry in found]
     if parsed.flag("size") or ".Size" in form:
         for entry, row in zip(found, rows):
             row["Size"] = _size(entry, session)
@@ -124,16 +124,30 @@ def _uses(entry: Entry, volume: str, session: Session) -> bool:
     return any(source in text.split(":")[:2] for text in entry.record.request.volumes)
 
 
-def fields(
-    entry: Entry, session: Session, program: Program, known: dict[str, tuple[str, ...]], *, in_full: bool, now: float
-) -> dict[str, object]:  # fmt: skip
-    """A row by Docker's names; `known` has the commands of images that were looked at."""
+class Known:
+    """What was looked up for a list, once for all containers of an image."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.commands: dict[str, tuple[str, ...]] = {}
+        self._names: dict[str, str] = {}
+
+    def name(self, image: str) -> str:
+        """A reference as the program shows it."""
+        found = self._names.get(image)
+        if found is None:
+            found = self._names[image] = words.shown_name(image, self.program)
+        return found
+
+
+def fields(entry: Entry, session: Session, known: Known, *, in_full: bool, now: float) -> dict[str, object]:
+    """A row by Docker's names."""
     labels = entry.labels
     return {
         "ID": entry.id if in_full else short(entry.id),
-        "Image": words.shown_name(entry.image, program),
+        "Image": known.name(entry.image),
         "ImageID": entry.image_id.rpartition(":")[2],
-        "Command": words.short_command(command_of(entry, session, known), in_full=in_full),
+        "Command": words.short_command(command_of(entry, session, known.commands), in_full=in_full),
         "CreatedAt": words.local(entry.created),
         "RunningFor": words.ago(entry.created, now),
         "Ports": "",
