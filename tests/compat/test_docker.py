@@ -350,7 +350,10 @@ def test_podman_prints_as_podman_does(podman):
     assert "No such container" in podman.bad(1, "rm", "pod1")
     assert "No such object" in podman.bad(125, "inspect", "pod1")
     assert "-t is ignored" in podman.good("run", "-it", "--rm", IMAGE, "true").err
-    assert podman.good("info", "--format", "{{.host.os}} {{.store.graphDriverName}}").text == "linux sampan\n"
+    assert (
+        podman.good("info", "--format", "{{.Host.OS}} {{.Store.GraphDriverName}} {{.Host.OCIRuntime.Name}}").text
+        == "linux sampan sampan\n"
+    )
     assert json.loads(podman.good("info", "--format", "json").text)["host"]["security"]["rootless"] is True
     assert podman.good("info").lines[:2] == [
         "host:",

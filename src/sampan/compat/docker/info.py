@@ -28,10 +28,29 @@ def info(call: Call) -> int:
     if form == "json":
         result(json_text(document) if is_podman else f"{as_json(document)}\n")
     elif form is not None:
-        result(f"{Template(form).render(document)}\n")
+        result(f"{Template(form).render(_by_fields(document) if is_podman else document)}\n")
     else:
         result(yaml(document) if is_podman else _told(document))
     return 0
+
+
+_FIELDS = {
+    "cgroupVersion": "CgroupsVersion",
+    "cpus": "CPUs",
+    "ociRuntime": "OCIRuntime",
+    "os": "OS",
+    "selinuxEnabled": "SELinuxEnabled",
+}
+
+
+def _by_fields(document: Ordered) -> Ordered:
+    """By the names of Go's fields, which templates have where podman's JSON has others."""
+    return Ordered(
+        {
+            _FIELDS.get(key, key[:1].upper() + key[1:]): _by_fields(Ordered(value)) if isinstance(value, dict) else value
+            for key, value in document.items()
+        }
+    )
 
 
 def _counts(call: Call) -> Ordered:
