@@ -237,6 +237,7 @@ def test_names(tidy):
     assert "['second']" in tidy.good("ps").text
     assert "there is no container" in tidy.bad(1, "rename", "first", "third")
     assert "cannot be the name" in tidy.bad(1, "name", "second", "a/b")
+    assert "there is no container" in tidy.bad(1, "setup", id[:4])  # which may be the name of an image
     assert "one name here" in tidy.good("name", "second", "third").err
     assert "there is no container" in tidy.bad(1, "rm", "second")
     tidy.good("rm", "-f", "third")

@@ -98,7 +98,7 @@ def seed(registry: Registry, layout: Layout, tag: str, name: str, *, docker: boo
     needs("skopeo")
     form = ["--format", "v2s2"] if docker else ["--preserve-digests"]
     done = subprocess.run(
-        ["skopeo", "copy", "--all", *form, "--dest-tls-verify=false", "--insecure-policy", f"oci:{layout.path}:{tag}",
+        ["skopeo", "copy", "--all", *form, "--dest-tls-verify=false", "--dest-no-creds", "--insecure-policy", f"oci:{layout.path}:{tag}",
          f"docker://{registry.host}/{name}"],
         capture_output=True, text=True, env={**os.environ, "HOME": str(layout.path)},
     )  # fmt: skip

@@ -10,11 +10,14 @@ from __future__ import annotations
 import os
 
 from sampan.compat.program import Program
+from sampan.errors import ContainerNotFound
 from sampan.options.table import FLAG, VALUE, Option
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from sampan.compat.program import Call
+    from sampan.container.record import Record
+    from sampan.runtime.session import Session
 
 VERSION = "1.3.17"
 SYSTEM_FILE = "/etc/udocker.conf"
@@ -73,9 +76,15 @@ def shown_id(id: str) -> str:
     return "-".join(parts)
 
 
-def given_id(text: str) -> str:
-    """The beginning of our id that such a text stands for, or the text itself."""
-    return text.replace("-", "") if [len(part) for part in text.split("-")] == list(UUID) else text
+def find(text: str, session: Session) -> Record:
+    """The container of a name or a whole id. Raises `ContainerNotFound`: a part of an id may be the name of an image."""
+    from sampan.container import shelf
+
+    if [len(part) for part in text.split("-")] == list(UUID):
+        return shelf.find(session.store, session.sites, text.replace("-", ""))
+    if len(text) != shelf.ID_LENGTH and not shelf.is_taken(session.store, text):
+        raise ContainerNotFound(f"there is no container {text!r}", "see `udocker ps`")
+    return shelf.find(session.store, session.sites, text)
 
 
 PROGRAM = Program(

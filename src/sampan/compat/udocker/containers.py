@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sampan.compat.program import say_error
-from sampan.compat.udocker import given_id, protection, repository
+from sampan.compat.udocker import find, protection, repository
 from sampan.compat.udocker.run import DEFAULT_MODE
 from sampan.container import modes, shelf
 from sampan.container.asks import asks_of
@@ -35,9 +35,8 @@ def remove(call: Call) -> int:
 
 
 def _remove(text: str, call: Call, session: Session) -> None:
-    id = given_id(text)
     try:
-        record = shelf.find(session.store, session.sites, id)
+        record = find(text, session)
     except ContainerNotFound:
         foreign = repository.foreign_container(text, call, session)
         if foreign is None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 
-from sampan.compat.udocker import configuration, given_id
+from sampan.compat.udocker import configuration, find
 from sampan.container import shelf
 from sampan.errors import BadReference, ContainerNotFound, ImageNotFound
 from sampan.runtime import images
@@ -28,7 +28,7 @@ LABEL = "udocker.id"
 def container(text: str, call: Call, session: Session) -> Record:
     """The container of a name or an id; one of udocker's own is copied first. Raises `ContainerNotFound`, and what adopting raises."""
     try:
-        return shelf.find(session.store, session.sites, given_id(text))
+        return find(text, session)
     except ContainerNotFound:
         found = taken_over(text, call, session)
         if found is None:

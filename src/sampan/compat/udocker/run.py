@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import os
 
-from sampan.compat.udocker import given_id, shown_id
+from sampan.compat.udocker import find, shown_id
 from sampan.compat.users import is_root
-from sampan.container import shelf
 from sampan.container.record import Record
 from sampan.container.request import Request
 from sampan.container.stay import Way
@@ -107,7 +106,7 @@ def _found(name: str, call: Call, session: Session) -> Record | None:
         if "/" in text or ":" in text:
             continue  # an image by its form
         try:
-            return shelf.find(session.store, session.sites, given_id(text))
+            return find(text, session)
         except ContainerNotFound:
             pass
         if _is_configured(call):
