@@ -27,7 +27,7 @@ def test_the_current_directory_is_there_and_writable(box):
     work = box.directory / "work"
     work.mkdir()
     done = box.run("sh", "-c", "pwd; echo made inside > here", cwd=work)
-    assert done.lines == [str(work)]
+    assert done.lines == [str(work)], (done.status, done.err)
     assert (work / "here").read_text() == "made inside\n"
     assert (work / "here").stat().st_uid == os.getuid()
 

@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -123,20 +124,24 @@ def test_a_line_larger_than_the_log_has_a_file_of_its_own(logged):
 def test_a_reader_that_follows_by_name_misses_nothing(watched):
     """As `logs -f` does it: the open file to its end, then the next one."""
     watched.detach(("log-size", "3000", "3"), script="i=0; while [ $i -lt 400 ]; do echo line $i; i=$((i+1)); sleep 0.002; done")
-    text, stream, ended = b"", open(watched.directory / "log", "rb"), False
-    while True:
-        more = stream.read()
-        text += more
-        if not more:
-            if os.fstat(stream.fileno()).st_ino != (watched.directory / "log").stat().st_ino:
-                text += stream.read()
-                stream.close()
-                stream = open(watched.directory / "log", "rb")
-            elif ended:
-                break
-            ended = watched.has("exit")
-            time.sleep(0.005)
-    stream.close()
+    text, ended = b"", False
+    with ExitStack() as opened:
+        stream = opened.enter_context(open(watched.directory / "log", "rb"))
+        while True:
+            more = stream.read()
+            text += more
+            if not more:
+                try:
+                    following = opened.enter_context(open(watched.directory / "log", "rb"))
+                except FileNotFoundError:
+                    continue  # the old one has its other name already, and the new one is still to come
+                if not os.path.sameopenfile(stream.fileno(), following.fileno()):
+                    text += stream.read()
+                    stream = following
+                elif ended:
+                    break
+                ended = watched.has("exit")
+                time.sleep(0.005)
     assert re.findall(rb"F line (\d+)\n", text) == [str(i).encode() for i in range(400)]
 
 
