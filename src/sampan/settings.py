@@ -48,7 +48,9 @@ TABLE = (
     Setting(
         "repo_keys", "path", "", "the directory with keys of CVMFS repositories (default: sampan/keys below XDG_CONFIG_HOME)"
     ),
-    Setting("cvmfs_mounts", "path", "/cvmfs", "where CVMFS repositories are mounted, for `run cvmfs://NAME/PATH`"),
+    Setting(
+        "cvmfs_mounts", "path", "/cvmfs", "where CVMFS repositories are mounted, for images and inputs at `cvmfs://NAME/PATH`"
+    ),
     Setting(
         "cvmfs_servers",
         "list",

@@ -88,7 +88,7 @@ def pack(path: str, target: str, form: Form, session: Session, mark: str = "") -
     except OSError as error:
         raise directories.refused(f"cannot make the bundle {target}", error) from error
     try:
-        carrier = Carrier(credentials.look(path), job.tries, session.notice, lambda: None)
+        carrier = _carrier(path, job, session)
         found = image.bring(path, job, Starter(session), session)
         if form.name == "native":
             native.pack(os.path.abspath(target), job, found, session, carrier, path)
@@ -105,6 +105,10 @@ def pack(path: str, target: str, form: Form, session: Session, mark: str = "") -
     except BaseException:
         shutil.rmtree(target, ignore_errors=True)
         raise
+
+
+def _carrier(path: str, job: Job, session: Session) -> Carrier:
+    return Carrier(credentials.look(path), job.tries, session.notice, lambda: None, session.settings.text("cvmfs_mounts"))
 
 
 def mark_of(bundle: str) -> str:
@@ -225,7 +229,7 @@ def _take_in(job: Job, path: str, back: tuple[str, Status], session: Session, *,
     for name in LOGS:
         if os.path.isfile(f"{there}/{name}") and not os.path.islink(f"{there}/{name}"):
             shutil.copyfile(f"{there}/{name}", f"{path}/{name}")
-    carrier = Carrier(credentials.look(path), job.tries, session.notice, lambda: None)
+    carrier = _carrier(path, job, session)
     work.publish(path, replace(_taken(job, path, back, carrier, is_native=is_native), finished=now()))
     found = directories.status_of(path)
     if found is not None and os.path.exists(f"{path}/{credentials.FILE}"):

@@ -23,12 +23,15 @@ NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 @dataclass(frozen=True)
 class Carrier:
-    """What transfers need: who is let in, how often to try, where notices go, and whether to stop (`check` may raise)."""
+    """What transfers need: who is let in, how often to try, where notices go, whether to stop (`check` may raise), and the directory
+    where repositories are mounted (the setting cvmfs_mounts).
+    """
 
     credentials: Credentials
     tries: int
     notice: Notice
     check: Callable[[], None]
+    mounts: str
 
 
 def copy(source: str, target: str, check: Callable[[], None]) -> None:

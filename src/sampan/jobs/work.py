@@ -130,7 +130,8 @@ class Course:
 
     def _phases(self, place: Workspace) -> None:
         job = self._job
-        carrier = Carrier(credentials.take(self._path), job.tries, self.journal, self.beat.check)
+        mounts = self._session.settings.text("cvmfs_mounts")
+        carrier = Carrier(credentials.take(self._path), job.tries, self.journal, self.beat.check, mounts)
         brought = Brought()
         if job.inputs:
             self._begin(phases.STAGE_IN)
