@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from sampan.errors import HostError, NoSpace, UsageError, printable
-from sampan.jobs import collect, credentials, image, native, phases, stage_out, uris, verdict, work
+from sampan.jobs import collect, credentials, image, native, phases, stage_out, tokens, uris, verdict, work
 from sampan.jobs import directory as directories
 from sampan.jobs.phases import Failed
 from sampan.jobs.status import Status, now, word_of
@@ -93,7 +93,7 @@ def pack(path: str, target: str, form: Form, session: Session, mark: str = "") -
         if form.name == "native":
             native.pack(os.path.abspath(target), job, found, session, carrier, path)
         else:
-            _pack(path, target, job, found, (session, form))
+            _pack(path, target, job, found, (session, form, carrier))
         label = {"format": 1, "form": form.name, "job": mark}
         directories.write_new(f"{target}/{LABEL}", json.dumps(label).encode("ascii"))
     except Failed as failure:
@@ -108,7 +108,8 @@ def pack(path: str, target: str, form: Form, session: Session, mark: str = "") -
 
 
 def _carrier(path: str, job: Job, session: Session) -> Carrier:
-    return Carrier(credentials.look(path), job.tries, session.notice, lambda: None, session.settings.text("cvmfs_mounts"))
+    known = credentials.with_files(credentials.look(path), tokens.sources(session.settings.texts("tokens")))
+    return Carrier(known, job.tries, session.notice, lambda: None, session.settings.text("cvmfs_mounts"))
 
 
 def mark_of(bundle: str) -> str:
@@ -119,12 +120,12 @@ def mark_of(bundle: str) -> str:
         raise UsageError(f"{printable(bundle)} is no bundle: it has no {LABEL} that can be read") from error
 
 
-def _pack(path: str, target: str, job: Job, found: ContainerImage, beside: tuple[Session, Form]) -> None:
+def _pack(path: str, target: str, job: Job, found: ContainerImage, beside: tuple[Session, Form, Carrier]) -> None:
     """The form for nodes with Python."""
     from sampan.image.save import OCI
     from sampan.runtime.save import save
 
-    session, form = beside
+    session, form, carrier = beside
     source = form.pyz or running_pyz()
     if not source or not os.path.exists(source):
         raise UsageError(
@@ -143,8 +144,8 @@ def _pack(path: str, target: str, job: Job, found: ContainerImage, beside: tuple
     directories.create(f"{target}/{JOB}", sent, files, apart=True)
     if travels:
         save([found.reference], f"{target}/{JOB}/{IMAGE}", OCI, session)
-    if _needs_credentials(sent):
-        known = credentials.look(path)
+    if sent.remote(*credentials.WEB, "s3"):
+        known = credentials.carried(carrier.credentials, sent)
         if known != credentials.NONE:
             credentials.save(f"{target}/{JOB}", known)
     shutil.copyfile(source, f"{target}/{PYZ}")
@@ -172,11 +173,6 @@ def _travelling(path: str, job: Job) -> tuple[tuple[Input, ...], dict[str, bytes
 
 def _is_of_here(output: Output) -> bool:
     return uris.scheme_of(output.destination) in ("", "file")
-
-
-def _needs_credentials(job: Job) -> bool:
-    places = [*(one.uri for one in job.inputs), *(one.destination for one in job.outputs)]
-    return any(uris.scheme_of(uri) in ("http", "https", "s3") for uri in places)
 
 
 def fetch(bundle: str, path: str, session: Session) -> Status:
@@ -231,10 +227,7 @@ def _take_in(job: Job, path: str, back: tuple[str, Status], session: Session, *,
             shutil.copyfile(f"{there}/{name}", f"{path}/{name}")
     carrier = _carrier(path, job, session)
     work.publish(path, replace(_taken(job, path, back, carrier, is_native=is_native), finished=now()))
-    found = directories.status_of(path)
-    if found is not None and os.path.exists(f"{path}/{credentials.FILE}"):
-        os.unlink(f"{path}/{credentials.FILE}")  # nobody needs them any more
-    return found
+    return directories.status_of(path)
 
 
 _OF_THIS_SIDE = (phases.OUTPUT_NO_SPACE, phases.OUTPUT_NOT_STORED, phases.OUTPUT_DENIED, phases.OUTPUT_THERE)
