@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from sampan import batch
 from sampan.apps import bind, load
-from sampan.errors import NameInUse, ProgramMissing, SampanError, UsageError, printable
+from sampan.errors import NameInUse, NoSpace, ProgramMissing, SampanError, UsageError, printable
 from sampan.executions import iterate, model, prepare, states
 from sampan.executions.directory import DirectoryExecutions
 from sampan.executions.iterate import Axis
@@ -182,9 +182,9 @@ def start(executions: Executions, execution: Execution, application: Application
         executions.remove(execution.id)
         raise
     except SampanError as error:
-        error.hint = error.hint or (
-            f"once that is mended, `sampan job wait {execution.id}` goes on from here; `sampan job clean -f {execution.id}` gives it up"
-        )
+        on = "retry" if execution.settings.back_end == "bundle" else "wait"  # nobody waits for what goes away
+        way = f"once that is mended, `sampan job {on} {execution.id}` goes on from here; `sampan job clean -f {execution.id}` gives it up"
+        error.hint = f"{error.hint}; {way}" if isinstance(error, NoSpace) and error.hint else error.hint or way
         raise
     return execution
 

@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from sampan.errors import HostError, NoSpace, UsageError, printable
-from sampan.jobs import collect, credentials, image, native, phases, stage_out, tokens, uris, verdict, work
+from sampan.jobs import collect, credentials, image, native, phases, stage_out, tokens, transfer, uris, verdict, work
 from sampan.jobs import directory as directories
 from sampan.jobs.phases import Failed
 from sampan.jobs.status import Status, now, word_of
@@ -97,13 +97,14 @@ def pack(path: str, target: str, form: Form, session: Session, mark: str = "") -
         label = {"format": 1, "form": form.name, "job": mark}
         directories.write_new(f"{target}/{LABEL}", json.dumps(label).encode("ascii"))
     except Failed as failure:
-        shutil.rmtree(target, ignore_errors=True)
-        raise HostError(f"cannot pack the job {path}: {failure.cause}", failure.hint) from failure
+        transfer.remove(target)
+        kind = NoSpace if failure.code == phases.INPUT_NO_SPACE else HostError
+        raise kind(f"cannot pack the job {path}: {failure.cause}", failure.hint) from failure
     except OSError as error:
-        shutil.rmtree(target, ignore_errors=True)
+        transfer.remove(target)
         raise directories.refused(f"cannot pack the job {path}", error) from error
     except BaseException:
-        shutil.rmtree(target, ignore_errors=True)
+        transfer.remove(target)
         raise
 
 
@@ -192,7 +193,10 @@ def fetch(bundle: str, path: str, session: Session) -> Status:
     if told.state == "lost" or told.code not in phases.CODES:
         raise UsageError(f"the bundle {printable(bundle)} is damaged: {told.cause or told.code}", "bring it back once more")
     what = f"cannot take the bundle {printable(bundle)} in"
-    _claim(path, job, told)
+    try:
+        _claim(path, job, told)
+    except HostError as error:
+        raise error.about(what) from error.__cause__
     try:
         found = _take_in(job, path, (there, _readable(told, job)), session, is_native=is_native)
         if found is None:
@@ -224,7 +228,8 @@ def _take_in(job: Job, path: str, back: tuple[str, Status], session: Session, *,
     there = back[0]
     for name in LOGS:
         if os.path.isfile(f"{there}/{name}") and not os.path.islink(f"{there}/{name}"):
-            shutil.copyfile(f"{there}/{name}", f"{path}/{name}")
+            transfer.copy(f"{there}/{name}", f"{path}/{name}", lambda: None)
+            os.chmod(f"{path}/{name}", 0o600)
     carrier = _carrier(path, job, session)
     work.publish(path, replace(_taken(job, path, back, carrier, is_native=is_native), finished=now()))
     return directories.status_of(path)
