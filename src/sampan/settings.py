@@ -49,7 +49,9 @@ TABLE = (
     Setting(
         "repo_keys", "path", "", "the directory with keys of CVMFS repositories (default: sampan/keys below XDG_CONFIG_HOME)"
     ),
-    Setting("cvmfs_mounts", "path", "/cvmfs", "where CVMFS repositories are mounted, for `run cvmfs://NAME/PATH`"),
+    Setting(
+        "cvmfs_mounts", "path", "/cvmfs", "where CVMFS repositories are mounted, for images and inputs at `cvmfs://NAME/PATH`"
+    ),
     Setting(
         "cvmfs_servers",
         "list",
@@ -69,6 +71,12 @@ TABLE = (
         "how `run cvmfs://` gets at a repository: mounted, fuse, bundle, or the first of them that works (auto)",
     ),
     Setting("cvmfs_linger", "number", 60, "seconds for which a mount of a repository stays when nobody uses it"),
+    Setting(
+        "tokens",
+        "list",
+        (),
+        "what holds the bearer tokens for inputs and outputs of jobs at web servers: HOST=file:/PATH or HOST=env:NAME",
+    ),
     Setting("authfile", "path", "", "credentials for registries (default: those of podman and docker)"),
 )
 BY_NAME = {setting.name: setting for setting in TABLE}
@@ -111,9 +119,20 @@ class Settings:
         """Where the value comes from: `default`, a file, a variable or `command line`."""
         return self._origins[name]
 
+    def document(self) -> dict[str, object]:
+        """All values, as JSON can hold them; `of_document` reads it."""
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in self._values.items()}
+
     def override(self, name: str, value: object) -> Settings:
         """A copy with one value of the command line."""
         return Settings({**self._values, name: value}, {**self._origins, name: "command line"})
+
+
+def of_document(found: dict[str, object], origin: str) -> Settings:
+    """The settings of a document. Raises `BadSetting` for one that is wrong; `origin` names it."""
+    values: dict[str, object] = {setting.name: setting.default for setting in TABLE}
+    values.update((name, _checked(BY_NAME[name], value, origin)) for name, value in found.items() if name in BY_NAME)
+    return Settings(values, dict.fromkeys(values, origin))
 
 
 def load(environ: dict[str, str] | os._Environ[str], system_file: str = SYSTEM_FILE) -> Settings:

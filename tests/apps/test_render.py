@@ -212,16 +212,16 @@ def test_what_a_launch_sees(tmp_path):
         container_image={"type": "docker", "image": "i"},
         output_files=[output("o", "[F].out")],
     )
-    launch = prepare(bind(made, {"F": "in side", "G": "../outside,1", "H": "link"}), str(tmp_path / "w"))
+    launch = prepare(bind(made, {"F": "in side", "G": "../outside,1", "H": "link"}), str(tmp_path / "w"), mounts="/cvmfs")
     place = os.path.realpath(tmp_path)
     assert launch.command_line == f"rec 'in side' {tmp_path}/outside,1 link 'in side.out'"
     assert launch.request.workdir == str(tmp_path / "w")
     assert launch.request.entrypoint == "/bin/sh"
     assert f'type=bind,"source={place}/outside,1","target={place}/outside,1",readonly' in launch.request.mounts
     with pytest.raises(BadValues, match="F: there is no file gone"):
-        prepare(bind(made, {"F": "gone", "G": "link", "H": "link"}), str(tmp_path / "w"))
+        prepare(bind(made, {"F": "gone", "G": "link", "H": "link"}), str(tmp_path / "w"), mounts="/cvmfs")
     with pytest.raises(BadValues, match="o: it would be written to .*outside,1.out, outside of the working directory"):
-        prepare(bind(made, {"F": "../outside,1", "G": "link", "H": "link"}), str(tmp_path / "w"))
+        prepare(bind(made, {"F": "../outside,1", "G": "link", "H": "link"}), str(tmp_path / "w"), mounts="/cvmfs")
 
 
 def test_outputs_are_collected_and_links_never_followed(tmp_path):

@@ -124,8 +124,11 @@ def test_a_file_in_two_places_is_absolute_only_where_that_is_wanted(tmp_path):
         container_image={"type": "docker", "image": "debian:12", "working-directory": "/in"},
     )
     bound = bind(made, {"A": "x", "B": "x", "C": ["./x", "x"]})
-    assert prepare(bound, str(tmp_path)).command_line == "rec x /in/x /in/x /in/x"
-    assert prepare(bound, str(tmp_path), container=False).command_line == f"rec x {tmp_path}/x {tmp_path}/x {tmp_path}/x"
+    assert prepare(bound, str(tmp_path), mounts="/cvmfs").command_line == "rec x /in/x /in/x /in/x"
+    assert (
+        prepare(bound, str(tmp_path), mounts="/cvmfs", container=False).command_line
+        == f"rec x {tmp_path}/x {tmp_path}/x {tmp_path}/x"
+    )
 
 
 def test_a_file_that_one_of_its_uses_changes_can_be_changed(tmp_path):

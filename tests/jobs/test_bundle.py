@@ -123,6 +123,34 @@ def test_what_cannot_be_packed_leaves_nothing(lab, tmp_path):
         Form("zip")
 
 
+def test_directories_without_permission_to_write_go_too(lab, tmp_path):
+    """A copy of a locked directory, of which the last file cannot be read."""
+    for name in ("set/a", "set/b"):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "x").write_text("x")
+        (tmp_path / name / "y").write_text("y")
+        (tmp_path / name / "y").chmod(0 if name == "set/b" else 0o600)
+        (tmp_path / name).chmod(0o555)
+    if os.getuid() == 0:
+        pytest.skip("root reads everything")
+    place = lab.make("true", inputs=(Input("set", f"file://{tmp_path}/set"),))
+    archive = tmp_path / "any.pyz"
+    archive.write_bytes(b"stands for it")
+    for form in (Form("native"), Form("pyz", str(archive))):
+        with pytest.raises(HostError, match="Permission denied") as caught:
+            bundle.pack(place, str(tmp_path / "b"), form, lab.session)
+        assert "[Errno" not in caught.value.sentence, "one sentence, and no list of them"
+        assert not (tmp_path / "b").exists()
+
+
+def test_a_directory_with_what_is_no_file_is_refused(lab, tmp_path):
+    (tmp_path / "set").mkdir()
+    os.mkfifo(tmp_path / "set/pipe")
+    place = lab.make("true", inputs=(Input("set", f"file://{tmp_path}/set", how="copy"),))
+    with pytest.raises(HostError, match="it is neither a file, a directory nor a link"):
+        bundle.pack(place, str(tmp_path / "b"), Form("native"), lab.session)
+
+
 def test_what_belongs_to_a_machine_is_taken_out():
     records = [
         ("owner", "1000"), ("touch", "/s/used"), ("uid-map", "5", "1000", "1"), ("root-memory", "/s/tree", "99", "read-only"),

@@ -10,12 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from sampan import settings
 from sampan.batch import Submission, open_backend
 from sampan.batch.queue import Entry, Queue, Waiting
 from sampan.batch.slots import Capacity, Slots
 from sampan.errors import UsageError
-from sampan.jobs import directory
-from sampan.jobs.spec import Limits
+from sampan.jobs import directory, phases
+from sampan.jobs.spec import Input, Limits, Output
+from sampan.runtime.session import Session
 from tests.jobs.conftest import Many, until
 
 
@@ -107,6 +109,32 @@ def test_processors_and_numbers_are_kept(lab, local, submitted):
     assert all(spans[at][1] <= spans[at + 1][0] for at in range(5))
 
 
+def test_each_job_runs_under_the_settings_of_its_own_submission(lab, local, tmp_path):
+    """One runner, started by the first, and three submitters who have repositories mounted at different places; what another one says is wrong."""
+    jobs = {}
+    for name in ("first", "second", "third"):
+        (tmp_path / name / "r.example.org").mkdir(parents=True)
+        (tmp_path / name / "r.example.org/who").write_text(name)
+        own = Session(lab.session.settings.override("cvmfs_mounts", str(tmp_path / name)))
+        script = f"cat who >out; [ {name} != first ] || until [ -e $OUT.go ]; do sleep 0.05; done"
+        place = lab.make(
+            script, inputs=(Input("who", "cvmfs://r.example.org/who"),), outputs=(Output("out", "out"),), request=out(lab),
+        )  # fmt: skip
+        (id,) = open_backend("local", own, directory=local._queue.path).submit([place])
+        jobs[id] = place
+    until(lambda: directory.claim_of(next(iter(jobs.values()))))
+    broken = lab.make("true")
+    wrong = {**lab.session.settings.document(), "parallel": "many"}
+    local._queue.add(Entry(local._queue.new_name(), (Waiting.of("x.0", broken, Limits()),), (), 0, wrong))
+    refused = until(lambda: directory.status_of(broken))
+    assert (refused.code, refused.phase) == (phases.BAD_NODE, "prepare")
+    assert "the settings of its submission do not hold here" in refused.cause
+    (lab.path / "out.go").touch()
+    assert [state.word for state in Many(local, jobs).end()] == ["done"] * 3
+    assert [Path(place, "outputs/out").read_text() for place in jobs.values()] == ["first", "second", "third"]
+    assert len({directory.claim_of(place)["pid"] for place in (*jobs.values(), broken)}) == 1
+
+
 def test_options_that_it_has_not(lab, local):
     with pytest.raises(UsageError, match="has no options of its own"):
         local.submit([lab.make("true")], Submission(options=("--partition=x",)))
@@ -173,6 +201,7 @@ def test_a_damaged_queue_is_passed_over(tmp_path):
     queue.make()
     (tmp_path / "queue/1.json").write_text("{")
     (tmp_path / "queue/2.json").write_text('{"jobs": [[1]]}')
-    queue.add(Entry("3", (waiting(1),), (), 0))
+    queue.add(Entry("3", (waiting(1),), (), 0, settings.load({"HOME": "/h", "SAMPAN_STORES": "/a:/b"}).document()))
+    assert settings.of_document(dict(queue.entry("3").settings), "x").texts("stores") == ("/a", "/b")
     assert queue.names() == ["1", "2", "3"]
     assert [queue.entry(name) is not None for name in queue.names()] == [False, False, True]

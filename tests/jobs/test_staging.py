@@ -174,7 +174,7 @@ def test_the_digest_of_a_directory_is_what_coreutils_say(tmp_path, name):
         ("file:///etc/hostname", {"digest": digest(b"else")}, phases.INPUT_DIFFERS, "should have sha256:"),
         ("file:///etc/hostname", {"size": 100_000}, phases.INPUT_DIFFERS, "bytes and should have 100000"),
         ("file:///dev/null", {}, phases.INPUT_MISSING, "is neither a file nor a directory"),
-        ("cvmfs://no.such.repository/x", {}, phases.INPUT_NOT_FETCHED, "/cvmfs/no.such.repository is not mounted"),
+        ("cvmfs://no.such.repository/x", {}, phases.INPUT_NOT_FETCHED, "/cvmfs/no.such.repository is not mounted on"),
         ("inputs/gone", {}, phases.INPUT_MISSING, "is missing"),
     ],
 )  # fmt: skip

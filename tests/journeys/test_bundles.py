@@ -162,7 +162,6 @@ def test_an_image_of_a_repository_is_used_where_it_lies(lab, tmp_path):
     """A descriptor may name it as `sampan run` does; a bundle with Python takes none along."""
     mounts = tmp_path / "cvmfs"
     (mounts / "images.example.org").mkdir(parents=True)
-    # A store of its own: the runner of another one's jobs may be there yet, with the settings of who started it.
     own = replace(lab.sampan, home=tmp_path / "store", variables={**lab.sampan.variables, "SAMPAN_CVMFS_MOUNTS": str(mounts)})
     own.good("pull", own.image)
     (tree,) = (own.home / "trees").glob("*/rootfs")

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 MAX_ARGUMENT = 100_000
 """Bytes of a command line that is handed over as an argument (Linux takes 128 KiB); a longer one goes into a file."""
 SCRIPT = ".sampan-command.sh"
+CVMFS = "cvmfs://"
 
 
 class Launch(Slotted):
@@ -45,19 +46,21 @@ class Launch(Slotted):
     warnings: tuple[str, ...]
 
 
-def prepare(invocation: Invocation, directory: str, *, container: bool = True, volumes: Sequence[str] = ()) -> Launch:
+def prepare(
+    invocation: Invocation, directory: str, *, mounts: str, container: bool = True, volumes: Sequence[str] = ()
+) -> Launch:
     """What is to be started for an invocation in a working directory.
 
-    `container=False` leaves the image away; `volumes` are added, as `-v` of `sampan run` has them. Raises `BadValues` for inputs that are
-    not there, and for outputs that would lie outside of the directory.
+    `mounts` is where CVMFS repositories are mounted; `container=False` leaves the image away; `volumes` are added, as `-v` of `sampan run`
+    has them. Raises `BadValues` for inputs that are not there, and for outputs that would lie outside of the directory.
     """
     directory = os.path.abspath(directory)
     application = invocation.application
     image = application.container if container else None
     target = (image.workdir if image is not None else "") or directory
-    binds, moved = _places(invocation, directory, target)
-    mounts = tuple(_mount(*one) for one in {**binds, directory: target}.items())
-    return _made(invocation.moved(moved, target), image, (directory, target), mounts, tuple(volumes))
+    binds, moved = _places(invocation, (directory, target), mounts)
+    bound = tuple(_mount(*one) for one in {**binds, directory: target}.items())
+    return _made(invocation.moved(moved, target), image, (directory, target), bound, tuple(volumes))
 
 
 def prepare_elsewhere(invocation: Invocation, directory: str) -> Launch:
@@ -124,19 +127,20 @@ def _mount(source: str, target: str) -> str:
     return ",".join('"' + word.replace('"', '""') + '"' if any(letter in word for letter in ',"\n') else word for word in words)
 
 
-def _places(invocation: Invocation, directory: str, target: str) -> tuple[dict[str, str], dict[str, str]]:
+def _places(invocation: Invocation, places: tuple[str, str], mounts: str) -> tuple[dict[str, str], dict[str, str]]:
     """What of the host is bound for the inputs (source -> target, `=` in front: read-only), and the paths that they have inside."""
+    directory, target = places
     binds: dict[str, str] = {}
     moved: dict[str, str] = {}
     missing: list[Problem] = []
     for one in input_files(invocation):
-        whole = os.path.normpath(os.path.join(directory, one.path))
+        whole, repository = _on_host(one.path, directory, mounts)
         if not os.path.lexists(whole):
-            missing.append(Problem(one.id, f"there is no file {printable(one.path)}"))
+            missing.append(Problem(one.id, _missing(one.path, repository)))
             continue
         inside = relative(whole, directory)
         if inside is not None:
-            if one.path.startswith("/"):
+            if one.path.startswith(("/", CVMFS)):
                 moved[one.path] = os.path.normpath(os.path.join(target, inside))
         else:
             moved[one.path] = whole
@@ -149,6 +153,27 @@ def _places(invocation: Invocation, directory: str, target: str) -> tuple[dict[s
     if missing:
         raise BadValues(f"cannot launch {invocation.application.identifier}", tuple(missing))
     return binds, moved
+
+
+def _on_host(path: str, directory: str, mounts: str) -> tuple[str, str]:
+    """Where an input lies on this machine, and the repository that it is of, if any. Raises `UsageError`."""
+    if not path.startswith(CVMFS):
+        return os.path.normpath(os.path.join(directory, path)), ""
+    from sampan.jobs import uris  # few inputs are of repositories, and it brings a reader of URLs
+
+    uris.check(path, ("cvmfs",), f"the input {printable(path)}")
+    repository, whole = uris.cvmfs_path(path, mounts)
+    return os.path.normpath(whole), repository
+
+
+def _missing(path: str, repository: str) -> str:
+    if repository and not os.path.isdir(repository):
+        from sampan.jobs import uris
+
+        return f"{printable(path)}: {'; '.join(uris.not_mounted(repository))}"
+    if path.startswith(("http://", "https://", "s3://")):
+        return f"{printable(path)} lies elsewhere, and jobs alone fetch their inputs: `sampan job submit` makes one"
+    return f"there is no file {printable(path)}"
 
 
 def _check_outputs(application: Application, outputs: Sequence[ExpectedOutput], target: str) -> None:

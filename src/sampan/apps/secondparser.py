@@ -202,10 +202,19 @@ def _runs_what_it_wrote(commands: list[Simple]) -> bool:
     for command in commands:
         for number, word in enumerate(command.words):
             before = _base(command.words[number - 1]) if number else ""
-            runs = number == 0 or _flags(before) is not None or before in ("source", ".", "exec", "command")
+            runs = number == 0 or _flags(before) is not None or before in ("exec", "command")
+            runs = runs or (before in ("source", ".") and _is_builtin(command, number - 1))
             if runs and (word.text in written or word.text.removeprefix("./") in written):
                 return True
     return False
+
+
+def _is_builtin(command: Simple, at: int) -> bool:
+    """Whether the word is what the shell itself runs, and no argument: the dot of `-o .` is a directory."""
+    before = command.words[:at]
+    named = [word for word in before if not shell.assigned(word.text)]
+    leads = not named or _base(named[0]) in ("command", "builtin") or HOLE in named[0].text
+    return leads and all(word.text.startswith("-") or _base(word) in ("", "command", "builtin") for word in named)
 
 
 def is_interpreter(name: str) -> bool:

@@ -7,12 +7,11 @@ submission says is said by its options: `directory=PATH` where bundles are made,
 from __future__ import annotations
 
 import os
-import shutil
 from typing import TYPE_CHECKING
 
 from sampan.batch.base import Backend, Bounds, Submission, read_all
-from sampan.errors import UsageError
-from sampan.jobs import bundle, work
+from sampan.errors import NoSpace, UsageError
+from sampan.jobs import bundle, transfer, work
 from sampan.jobs import directory as directories
 from sampan.jobs.status import State
 
@@ -55,12 +54,15 @@ class Bundles(Backend):
         if os.path.exists(target) and bundle.mark_of(target) == mark:
             return
         new = f"{os.path.dirname(target)}/.new-{os.path.basename(target)}"
-        shutil.rmtree(new, ignore_errors=True)
-        bundle.pack(path, new, form, self.session, mark)
+        transfer.remove(new)
+        try:
+            bundle.pack(path, new, form, self.session, mark)
+        except NoSpace as error:
+            raise NoSpace(f"cannot make the bundle {target}: no space left", "make room") from error
         try:
             os.rename(new, target)
         except OSError as error:
-            shutil.rmtree(new, ignore_errors=True)
+            transfer.remove(new)
             raise directories.refused(f"cannot make the bundle {target}", error) from error
 
     def poll(self, jobs: Mapping[str, str]) -> dict[str, State]:

@@ -52,7 +52,7 @@ class Local(Backend):
             directories.note_submission(path, self.name, id)
         at_once = min((number for number in (submission.at_once, self._slots) if number), default=0)
         after = tuple(os.path.abspath(path) for path in submission.after.values())
-        self._queue.add(Entry(name, waiting, after, at_once))
+        self._queue.add(Entry(name, waiting, after, at_once, self.session.settings.document()))
         self._ready(runner)
         self._ready(self._runner())  # one that had nothing to do for long has ended
         return ids

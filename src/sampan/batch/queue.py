@@ -13,13 +13,15 @@ import fcntl
 import json
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from sampan.errors import HostError
 from sampan.jobs import directory as directories
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sampan.jobs.spec import Limits
 
 FORMAT = 1
@@ -43,12 +45,16 @@ class Waiting:
 
 @dataclass(frozen=True)
 class Entry:
-    """A submission: `at_once` of its jobs may run together (0: as many as fit), when the directories in `after` have ended well."""
+    """A submission: `at_once` of its jobs may run together (0: as many as fit), when the directories in `after` have ended well.
+
+    `settings`: those of whoever submits, as their document.
+    """
 
     name: str
     jobs: tuple[Waiting, ...]
     after: tuple[str, ...]
     at_once: int
+    settings: Mapping[str, object] = field(default_factory=dict)
 
 
 class Queue:
@@ -75,6 +81,7 @@ class Queue:
             "jobs": [[one.id, one.path, one.cpus, one.memory, one.gpus] for one in entry.jobs],
             "after": entry.after,
             "at_once": entry.at_once,
+            "settings": dict(entry.settings),
         }
         path = f"{self.path}/queue/{entry.name}"
         directories.replace(f"{path}.json", json.dumps(document).encode("ascii"))
@@ -104,7 +111,7 @@ class Queue:
             jobs = tuple(
                 Waiting(str(id), str(path), int(cpus), int(memory), int(gpus)) for id, path, cpus, memory, gpus in found["jobs"]
             )
-            return Entry(name, jobs, tuple(map(str, found["after"])), int(found["at_once"]))
+            return Entry(name, jobs, tuple(map(str, found["after"])), int(found["at_once"]), dict(found["settings"]))
         except (OSError, ValueError, KeyError, TypeError):
             return None
 

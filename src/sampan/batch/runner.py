@@ -1,13 +1,15 @@
 """The runner of local jobs: one process that runs all of them, for as long as there are any.
 
 Theory of operation. It is started by whoever submits first, leaves that session at once, and holds the lock of the queue. Jobs are
-run by threads, as many as may run at once; each does what a worker on a node does (`jobs.work`), without an interpreter for every job. A payload
+run by threads, as many as may run at once; each does what a worker on a node does (`jobs.work`), without an interpreter for every job, under the
+settings that came with the submission (what the runner was started with counts for no job). A payload
 lives no longer than the thread that started it, so a runner that is killed takes all payloads along: their jobs are `lost`, those that
 wait are taken up by the next runner. SIGTERM ends the running jobs as cancelled and leaves the waiting ones in the queue.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -19,13 +21,18 @@ from sampan import settings
 from sampan.batch.local import gpus, processors
 from sampan.batch.queue import Queue
 from sampan.batch.slots import Capacity, Slots
+from sampan.errors import SampanError
 from sampan.host import memory
+from sampan.host.kernel import node
 from sampan.jobs import directory as directories
-from sampan.jobs import work
+from sampan.jobs import phases, work
+from sampan.jobs.payload import Kills
 from sampan.jobs.pulse import Pulse
+from sampan.jobs.status import Status
 from sampan.runtime.session import Session
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from types import FrameType
 
     from sampan.batch.slots import Taken
@@ -37,9 +44,9 @@ LINGER_SECONDS = 0.5
 class Runner:
     """Threads that take jobs from `slots`, and the main thread, which adds to them."""
 
-    def __init__(self, queue: Queue, worker: work.Worker, slots: Slots) -> None:
+    def __init__(self, queue: Queue, workers: Workers, slots: Slots) -> None:
         self._queue = queue
-        self._worker = worker
+        self._workers = workers
         self._slots = slots
         self._change = threading.Condition()
         self._idle = 0
@@ -108,8 +115,36 @@ class Runner:
         if taken.is_refused:
             work.give_up(taken.job.path, "what had to be done before it did not end well")
             return
+        try:
+            worker = self._workers.of(taken.settings)
+        except SampanError as error:
+            cause = f"the settings of its submission do not hold here: {error.sentence}"
+            work.close(
+                taken.job.path, Status("failed", phases.BAD_NODE, phases.PREPARE, cause=cause, hint=error.hint or "", node=node())
+            )
+            return
         more = {"CUDA_VISIBLE_DEVICES": ",".join(taken.gpus)} if taken.job.gpus else {}
-        self._worker.do(taken.job.path, more)
+        worker.do(taken.job.path, more)
+
+
+class Workers:
+    """One worker for each set of settings; for many threads."""
+
+    def __init__(self, pulse: Pulse) -> None:
+        self._pulse = pulse
+        self._kills = Kills()
+        self._known: dict[str, work.Worker] = {}
+        self._lock = threading.Lock()
+
+    def of(self, document: Mapping[str, object]) -> work.Worker:
+        """The worker of these settings. Raises what opening a store raises, and `BadSetting`."""
+        key = json.dumps(document, sort_keys=True)
+        with self._lock:
+            found = self._known.get(key)
+            if found is None:
+                session = Session(settings.of_document(dict(document), "the submission"))
+                found = self._known[key] = work.Worker(session, self._pulse, self._kills)
+            return found
 
 
 def outcome(paths: tuple[str, ...]) -> bool | None:
@@ -129,10 +164,10 @@ def main(words: list[str]) -> None:
     if lock is None:
         os._exit(0)
     pulse = Pulse()
-    worker = work.Worker(Session(settings.load(os.environ)), pulse)
+    workers = Workers(pulse)
     while True:
         capacity = Capacity(processors(), memory.total(), gpus())
-        runner = Runner(queue, worker, Slots(capacity, outcome))
+        runner = Runner(queue, workers, Slots(capacity, outcome))
 
         def end(number: int, _: FrameType | None, runner: Runner = runner) -> None:
             runner.is_ending = True

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from sampan.batch.queue import Entry, Waiting
 
@@ -37,10 +37,13 @@ class _Line:
 
 @dataclass(frozen=True)
 class Taken:
-    """A job that is to be started, with the GPUs it gets. `is_refused`: what had to be done before did not end well."""
+    """A job that is to be started, of which entry, under whose settings, with the GPUs it gets. `is_refused`: what had to be done before
+    did not end well.
+    """
 
     job: Waiting
     entry: str
+    settings: Mapping[str, object] = field(default_factory=dict)
     gpus: tuple[str, ...] = ()
     is_refused: bool = False
 
@@ -72,7 +75,7 @@ class Slots:
                     continue
                 if not ended:
                     line.running += 1
-                    return Taken(line.left.popleft(), line.entry.name, is_refused=True)
+                    return Taken(line.left.popleft(), line.entry.name, line.entry.settings, is_refused=True)
                 line.is_ready = True
             job = line.left[0]
             if job.cpus > self.free.cpus or job.memory > self.free.memory or job.gpus > len(self.free.gpus):
@@ -82,7 +85,7 @@ class Slots:
             self.free.cpus -= job.cpus
             self.free.memory -= job.memory
             given, self.free.gpus = tuple(self.free.gpus[: job.gpus]), self.free.gpus[job.gpus :]
-            return Taken(job, line.entry.name, given)
+            return Taken(job, line.entry.name, line.entry.settings, given)
         return None
 
     def ended(self, taken: Taken) -> bool:

@@ -37,8 +37,9 @@ def launch(parsed: Parsed, context: Context) -> int:
     if not parsed.given.isdisjoint(names()) or _vary(application, values):
         return _jobs(application, values, directory, parsed, context)
     prepared = prepare(
-        bind(application, values), directory, container=not parsed.flag("no_container"), volumes=parsed.texts("volume")
-    )
+        bind(application, values), directory, mounts=session.settings.text("cvmfs_mounts"),
+        container=not parsed.flag("no_container"), volumes=parsed.texts("volume"),
+    )  # fmt: skip
     for warning in prepared.warnings:
         context.notice.warn(warning)
     if parsed.flag("dry_run"):
@@ -171,7 +172,8 @@ def simulate(parsed: Parsed, context: Context) -> int:
     """The command line, or all of the launch as JSON."""
     from sampan.apps.render import command_line
 
-    application = load(str(parsed.values["application"]), context.session(parsed))
+    session = context.session(parsed)
+    application = load(str(parsed.values["application"]), session)
     values = _values(application, parsed, "app simulate")
     if values is None:
         return 0
@@ -183,7 +185,10 @@ def simulate(parsed: Parsed, context: Context) -> int:
     if not parsed.flag("json"):
         output.result(f"{command_line(invocation, parsed.text('directory') or '')}\n")
         return 0
-    prepared = prepare(invocation, form.working_directory(parsed.text("directory")), container=not parsed.flag("no_container"))
+    prepared = prepare(
+        invocation, form.working_directory(parsed.text("directory")), mounts=session.settings.text("cvmfs_mounts"),
+        container=not parsed.flag("no_container"),
+    )  # fmt: skip
     output.json_result(
         {
             "application": application.identifier,

@@ -54,7 +54,9 @@ def _run(application: Application, test: Test, session: Session, context: Contex
     directory = tempfile.mkdtemp(prefix="sampan-test-")
     try:
         invocation = with_files(bind(application, test.invocation), base)
-        prepared = prepare(invocation, directory, container=not parsed.flag("no_container"))
+        prepared = prepare(
+            invocation, directory, mounts=session.settings.text("cvmfs_mounts"), container=not parsed.flag("no_container")
+        )
         write(prepared)
         os.chdir(directory)
         status = run(application, prepared, session, context, parsed, out=os.dup(2))

@@ -193,14 +193,16 @@ def _launch(parsed: Parsed, context: Context) -> int:
     given = bosh.values(_text(parsed, "invocation"))
     invocation = bind(application, given)
     here = os.getcwd()
+    session = context.session()
     prepared = prepare(
-        invocation, here, container=not parsed.flag("no_container"), volumes=bosh.absolute(parsed.texts("volumes"), here)
-    )
+        invocation, here, mounts=session.settings.text("cvmfs_mounts"), container=not parsed.flag("no_container"),
+        volumes=bosh.absolute(parsed.texts("volumes"), here),
+    )  # fmt: skip
     for warning in prepared.warnings:
         context.notice.warn(warning)
     write(prepared)
     how = Parsed({"engine": None, "pull": "never" if parsed.flag("no_pull") else "missing"}, frozenset())
-    status = run(application, prepared, context.session(), context, how)
+    status = run(application, prepared, session, context, how)
     found = collect(prepared.outputs, here)
     if not parsed.flag("skip_data_collection"):
         try:

@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING
 
 from sampan import batch
 from sampan.apps import bind, load
-from sampan.errors import NameInUse, ProgramMissing, SampanError, UsageError, printable
+from sampan.errors import NameInUse, NoSpace, ProgramMissing, SampanError, UsageError, printable
 from sampan.executions import iterate, model, prepare, states
 from sampan.executions.directory import DirectoryExecutions
 from sampan.executions.iterate import Axis
 from sampan.executions.model import Entry, Execution, Settings
-from sampan.jobs import credentials, directory, uris
+from sampan.jobs import credentials, directory, tokens, uris
 from sampan.runtime import run
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from sampan.apps.bind import Invocation
     from sampan.container.request import Request
     from sampan.executions.contract import Executions
+    from sampan.jobs.tokens import Source
     from sampan.runtime.session import Session
 
 
@@ -181,9 +182,9 @@ def start(executions: Executions, execution: Execution, application: Application
         executions.remove(execution.id)
         raise
     except SampanError as error:
-        error.hint = error.hint or (
-            f"once that is mended, `sampan job wait {execution.id}` goes on from here; `sampan job clean -f {execution.id}` gives it up"
-        )
+        on = "retry" if execution.settings.back_end == "bundle" else "wait"  # nobody waits for what goes away
+        way = f"once that is mended, `sampan job {on} {execution.id}` goes on from here; `sampan job clean -f {execution.id}` gives it up"
+        error.hint = f"{error.hint}; {way}" if isinstance(error, NoSpace) and error.hint else error.hint or way
         raise
     return execution
 
@@ -206,9 +207,10 @@ def _hand_over(executions: Executions, execution: Execution, session: Session) -
     executions.record(execution.id, [Entry(job.number, job.last.attempt) for job in waiting])
     places = []
     task = session.progress.begin("making jobs", len(waiting), "jobs")
+    known = tokens.sources(session.settings.texts("tokens"))
     for job in waiting:
         places.append(_made(executions, execution, application, job))
-        _let_in(places[-1])
+        _let_in(places[-1], known)
         task.advance(1)
     task.done()
     marks = tuple(mark(execution.id, job.number, job.last.attempt) for job in waiting)
@@ -229,11 +231,13 @@ def _made(executions: Executions, execution: Execution, application: Application
     return place
 
 
-def _let_in(place: str) -> None:
-    """Give a job with inputs at an object store the key of this shell. Raises `UsageError` for a time of expiry that is none."""
-    key = credentials.of_environment(os.environ)
-    if key != credentials.NONE and any(uris.scheme_of(one.uri) == "s3" for one in directory.read(place).inputs):
-        credentials.save(place, key)
+def _let_in(place: str, known: Mapping[str, Source]) -> None:
+    """Give a job with inputs at a server what this shell has for it. Raises `UsageError` for a token that is missing."""
+    if not known and credentials.of_environment(os.environ) == credentials.NONE:
+        return  # and no job is read again
+    found = credentials.of_shell(directory.read(place), known, os.environ)
+    if found != credentials.NONE:
+        credentials.save(place, found)
 
 
 def mark(id: str, job: int, attempt: int) -> str:

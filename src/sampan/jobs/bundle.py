@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from sampan.errors import HostError, NoSpace, UsageError, printable
-from sampan.jobs import collect, credentials, image, native, phases, stage_out, uris, verdict, work
+from sampan.jobs import collect, credentials, image, native, phases, stage_out, tokens, transfer, uris, verdict, work
 from sampan.jobs import directory as directories
 from sampan.jobs.phases import Failed
 from sampan.jobs.status import Status, now, word_of
@@ -88,23 +88,29 @@ def pack(path: str, target: str, form: Form, session: Session, mark: str = "") -
     except OSError as error:
         raise directories.refused(f"cannot make the bundle {target}", error) from error
     try:
-        carrier = Carrier(credentials.look(path), job.tries, session.notice, lambda: None)
+        carrier = _carrier(path, job, session)
         found = image.bring(path, job, Starter(session), session)
         if form.name == "native":
             native.pack(os.path.abspath(target), job, found, session, carrier, path)
         else:
-            _pack(path, target, job, found, (session, form))
+            _pack(path, target, job, found, (session, form, carrier))
         label = {"format": 1, "form": form.name, "job": mark}
         directories.write_new(f"{target}/{LABEL}", json.dumps(label).encode("ascii"))
     except Failed as failure:
-        shutil.rmtree(target, ignore_errors=True)
-        raise HostError(f"cannot pack the job {path}: {failure.cause}", failure.hint) from failure
+        transfer.remove(target)
+        kind = NoSpace if failure.code == phases.INPUT_NO_SPACE else HostError
+        raise kind(f"cannot pack the job {path}: {failure.cause}", failure.hint) from failure
     except OSError as error:
-        shutil.rmtree(target, ignore_errors=True)
+        transfer.remove(target)
         raise directories.refused(f"cannot pack the job {path}", error) from error
     except BaseException:
-        shutil.rmtree(target, ignore_errors=True)
+        transfer.remove(target)
         raise
+
+
+def _carrier(path: str, job: Job, session: Session) -> Carrier:
+    known = credentials.with_files(credentials.look(path), tokens.sources(session.settings.texts("tokens")))
+    return Carrier(known, job.tries, session.notice, lambda: None, session.settings.text("cvmfs_mounts"))
 
 
 def mark_of(bundle: str) -> str:
@@ -115,12 +121,12 @@ def mark_of(bundle: str) -> str:
         raise UsageError(f"{printable(bundle)} is no bundle: it has no {LABEL} that can be read") from error
 
 
-def _pack(path: str, target: str, job: Job, found: ContainerImage, beside: tuple[Session, Form]) -> None:
+def _pack(path: str, target: str, job: Job, found: ContainerImage, beside: tuple[Session, Form, Carrier]) -> None:
     """The form for nodes with Python."""
     from sampan.image.save import OCI
     from sampan.runtime.save import save
 
-    session, form = beside
+    session, form, carrier = beside
     source = form.pyz or running_pyz()
     if not source or not os.path.exists(source):
         raise UsageError(
@@ -139,8 +145,8 @@ def _pack(path: str, target: str, job: Job, found: ContainerImage, beside: tuple
     directories.create(f"{target}/{JOB}", sent, files, apart=True)
     if travels:
         save([found.reference], f"{target}/{JOB}/{IMAGE}", OCI, session)
-    if _needs_credentials(sent):
-        known = credentials.look(path)
+    if sent.remote(*credentials.WEB, "s3"):
+        known = credentials.carried(carrier.credentials, sent)
         if known != credentials.NONE:
             credentials.save(f"{target}/{JOB}", known)
     shutil.copyfile(source, f"{target}/{PYZ}")
@@ -170,11 +176,6 @@ def _is_of_here(output: Output) -> bool:
     return uris.scheme_of(output.destination) in ("", "file")
 
 
-def _needs_credentials(job: Job) -> bool:
-    places = [*(one.uri for one in job.inputs), *(one.destination for one in job.outputs)]
-    return any(uris.scheme_of(uri) in ("http", "https", "s3") for uri in places)
-
-
 def fetch(bundle: str, path: str, session: Session) -> Status:
     """Take what came back with a bundle into the job it was packed of, whose status it becomes. The bundle stays as it is.
 
@@ -192,7 +193,10 @@ def fetch(bundle: str, path: str, session: Session) -> Status:
     if told.state == "lost" or told.code not in phases.CODES:
         raise UsageError(f"the bundle {printable(bundle)} is damaged: {told.cause or told.code}", "bring it back once more")
     what = f"cannot take the bundle {printable(bundle)} in"
-    _claim(path, job, told)
+    try:
+        _claim(path, job, told)
+    except HostError as error:
+        raise error.about(what) from error.__cause__
     try:
         found = _take_in(job, path, (there, _readable(told, job)), session, is_native=is_native)
         if found is None:
@@ -224,13 +228,11 @@ def _take_in(job: Job, path: str, back: tuple[str, Status], session: Session, *,
     there = back[0]
     for name in LOGS:
         if os.path.isfile(f"{there}/{name}") and not os.path.islink(f"{there}/{name}"):
-            shutil.copyfile(f"{there}/{name}", f"{path}/{name}")
-    carrier = Carrier(credentials.look(path), job.tries, session.notice, lambda: None)
+            transfer.copy(f"{there}/{name}", f"{path}/{name}", lambda: None)
+            os.chmod(f"{path}/{name}", 0o600)
+    carrier = _carrier(path, job, session)
     work.publish(path, replace(_taken(job, path, back, carrier, is_native=is_native), finished=now()))
-    found = directories.status_of(path)
-    if found is not None and os.path.exists(f"{path}/{credentials.FILE}"):
-        os.unlink(f"{path}/{credentials.FILE}")  # nobody needs them any more
-    return found
+    return directories.status_of(path)
 
 
 _OF_THIS_SIDE = (phases.OUTPUT_NO_SPACE, phases.OUTPUT_NOT_STORED, phases.OUTPUT_DENIED, phases.OUTPUT_THERE)

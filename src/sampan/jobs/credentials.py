@@ -1,7 +1,8 @@
 """What lets a job in at stores and servers: a file that goes with it only if it is needed, and not longer than that.
 
-It is written with the mode 0600, and removed by the node before the payload runs: a payload that can see the directory of its
-job does not find it. No value of it is ever part of a message; `repr` does not show them.
+It is written with the mode 0600, and removed by the node before the payload runs, or with whatever ends the job before that: a payload
+that can see the directory of its job does not find it. No value of it is ever part of a message; `repr` does not show them. Tokens that
+lie in files of the user are never part of it: the node reads them itself (`tokens`).
 """
 
 from __future__ import annotations
@@ -10,19 +11,22 @@ import calendar
 import json
 import os
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from sampan.errors import UsageError
-from sampan.jobs import directory
+from sampan.jobs import directory, tokens
 from sampan.jobs.phases import BAD_JOB, EXPIRED, Failed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from sampan.jobs.spec import Job
+    from sampan.jobs.tokens import Source
+
 FILE = "credentials.json"
 ANY = "*"
+WEB = ("http", "https")
 FORMAT = 1
 DAYS = 7
 """How long a key of a shell is good for in a job, unless it says so itself: queues are long, and a forgotten file should be worth nothing."""
@@ -41,20 +45,26 @@ class S3Key:
 
 @dataclass(frozen=True)
 class Credentials:
-    """`s3`: bucket or `*` -> key; `http`: origin, as `https://host:port`, -> the value of Authorization; `expires`: ISO 8601, UTC."""
+    """`s3`: bucket or `*` -> key; `http`: origin, as `https://host:port`, -> the value of Authorization; `expires`: ISO 8601, UTC.
+
+    `files`: origin -> the file that holds its token; read when it is needed, and never saved.
+    """
 
     s3: Mapping[str, S3Key] = field(default_factory=dict)
     http: Mapping[str, str] = field(default_factory=dict, repr=False)
     expires: str = ""
+    files: Mapping[str, Source] = field(default_factory=dict)
 
     def for_bucket(self, bucket: str) -> S3Key | None:
         """The key of a bucket, else the one for any."""
         return self.s3.get(bucket) or self.s3.get(ANY)
 
     def for_url(self, url: str) -> str:
-        """What to send as Authorization to the origin of a URL; empty for nothing."""
-        parts = urlsplit(url)
-        return self.http.get(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}", "")
+        """What to send as Authorization to the origin of a URL; empty for nothing. Raises `Unauthorized` for a file without a token."""
+        origin = tokens.origin_of(url)
+        known = next((value for place, value in self.http.items() if tokens.origin_of(place) == origin), "")
+        source = self.files.get(origin)
+        return known or ("" if source is None else tokens.read(source, origin, {}))
 
     def check(self, phase: str) -> None:
         """Raises `Failed` if their time is over."""
@@ -78,9 +88,33 @@ def of_environment(environ: Mapping[str, str]) -> Credentials:
     endpoint = environ.get("AWS_ENDPOINT_URL_S3") or environ.get("AWS_ENDPOINT_URL") or ""
     region = environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION") or "us-east-1"
     stated = environ.get("AWS_CREDENTIAL_EXPIRATION", "")
-    end = seconds_of(stated) if stated else time.time() + DAYS * 86400
+    end = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds_of(stated))) if stated else _in_days()
     key = S3Key(access, secret, environ.get("AWS_SESSION_TOKEN", ""), endpoint, region)
-    return Credentials({ANY: key}, expires=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(end)))
+    return Credentials({ANY: key}, expires=end)
+
+
+def of_shell(job: Job, known: Mapping[str, Source], environ: Mapping[str, str]) -> Credentials:
+    """What a job that is submitted from a shell needs of its variables. Raises `UsageError` for a token that is not set."""
+    key = of_environment(environ) if job.remote("s3") else NONE
+    http = tokens.of_shell(known, job.remote(*WEB), environ)
+    return replace(key, http=http, expires=key.expires or _in_days()) if http else key
+
+
+def with_files(found: Credentials, known: Mapping[str, Source]) -> Credentials:
+    """The same with the tokens that lie in files of the one who asks."""
+    files = {origin: source for origin, source in known.items() if source.kind == "file"}
+    return replace(found, files=files) if files else found
+
+
+def carried(found: Credentials, job: Job) -> Credentials:
+    """The same for a place from where the files cannot be seen: what they hold now goes along. Raises `Unauthorized`."""
+    read = {tokens.origin_of(url): found.for_url(url) for url in job.remote(*WEB)}
+    http = {origin: value for origin, value in read.items() if value}
+    return replace(found, http={**found.http, **http}, expires=found.expires or (_in_days() if http else ""), files={})
+
+
+def _in_days() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + DAYS * 86400))
 
 
 def save(path: str, credentials: Credentials) -> None:
@@ -100,12 +134,18 @@ def take(path: str) -> Credentials:
     """Those of a job, whose file is gone then. Raises `Failed` for a damaged one; the sentence holds nothing of it."""
     found = look(path)
     try:
-        os.unlink(f"{path}/{FILE}")
-    except FileNotFoundError:
-        return found
+        forget(path)
     except OSError as error:
         raise Failed(BAD_JOB, f"{path}/{FILE} cannot be removed before the program starts: {error.strerror}") from error
     return found
+
+
+def forget(path: str) -> None:
+    """Remove those of a job, if there are any. Raises OSError."""
+    try:
+        os.unlink(f"{path}/{FILE}")
+    except FileNotFoundError:
+        return
 
 
 def look(path: str) -> Credentials:

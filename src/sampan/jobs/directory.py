@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from sampan.container import state as processes
 from sampan.errors import HostError, NoSpace, UsageError, printable
 from sampan.host import kernel
-from sampan.jobs import spec, status
+from sampan.jobs import spec, status, transfer
 from sampan.jobs.status import State
 
 if TYPE_CHECKING:
@@ -55,10 +55,10 @@ def create(path: str, job: Job, files: Mapping[str, bytes | str] | None = None, 
                 _bring(content, place, _copy_file if apart else _link_or_copy)
         write_new(f"{path}/job.json", raw)
     except OSError as error:
-        shutil.rmtree(path, ignore_errors=True)
+        transfer.remove(path)
         raise refused(f"cannot make the job {path}", error) from error
     except BaseException:
-        shutil.rmtree(path, ignore_errors=True)
+        transfer.remove(path)
         raise
 
 
@@ -243,14 +243,18 @@ def load(path: str) -> dict[str, Any]:
 
 
 def write_new(path: str, content: bytes, mode: int = 0o600) -> None:
-    """A file that was not there before. Raises OSError."""
+    """A file that was not there before; it is whole or not there (a claim without content would be one for ever). Raises OSError."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     try:
-        rest = memoryview(content)
-        while rest:
-            rest = rest[os.write(descriptor, rest) :]
-    finally:
-        os.close(descriptor)
+        try:
+            rest = memoryview(content)
+            while rest:
+                rest = rest[os.write(descriptor, rest) :]
+        finally:
+            os.close(descriptor)  # which tells what a network file system has kept for the end
+    except OSError:
+        os.unlink(path)
+        raise
 
 
 def replace(path: str, content: bytes) -> None:
@@ -282,7 +286,7 @@ def _file_name(name: str) -> str:
 def _bring(source: str, place: str, one: Callable[[str, str], str]) -> None:
     """A file or all of a directory, `one` by one."""
     if os.path.isdir(source):
-        shutil.copytree(source, place, symlinks=True, copy_function=one)
+        transfer.copy_directory(source, place, one)
     else:
         one(source, place)
 

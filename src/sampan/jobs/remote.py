@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 def fetch(uri: str, target: str, carrier: Carrier) -> Measured:
     """The file at a `http`, `https` or `s3` URI, at `target`, with its digest. Raises `Failed`."""
     carrier.credentials.check(phases.STAGE_IN)
-    url, headers = _request("GET", uri, carrier)
     transport = Transport(carrier.notice, os.environ, limits=Limits(tries=carrier.tries))
     temporary = part_of(target)
     try:
+        url, headers = _request("GET", uri, carrier)
         with open(temporary, "xb") as stream:
             found = files.fetch(transport, url, headers, stream, uris.shown(uri))
         os.rename(temporary, target)
@@ -105,5 +105,5 @@ def _headers(carrier: Carrier, method: str, url: str, body: str = s3.EMPTY, buck
     if bucket:
         key = carrier.credentials.for_bucket(bucket)
         return lambda extra: s3.signed(method, url, key, body, extra)
-    known = carrier.credentials.for_url(url)
-    return lambda extra: {**extra, **({"Authorization": known} if known else {})}
+    # Looked up for each try: whoever keeps a token in a file may have renewed it meanwhile.
+    return lambda extra: {**extra, **({"Authorization": known} if (known := carrier.credentials.for_url(url)) else {})}

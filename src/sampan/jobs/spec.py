@@ -138,6 +138,11 @@ class Job:
         _check_paths(self.inputs)
         _check_request(self.request)
 
+    def remote(self, *schemes: str) -> list[str]:
+        """The URIs of inputs, and the destinations of outputs, with one of `schemes`."""
+        uris_ = [*(one.uri for one in self.inputs), *(one.destination for one in self.outputs)]
+        return [uri for uri in uris_ if uris.scheme_of(uri) in schemes]
+
     def document(self) -> dict[str, object]:
         """What `job.json` holds."""
         limits = {name: getattr(self.limits, name) for name in ("time", "memory", "cpus", "gpus", "disk")}

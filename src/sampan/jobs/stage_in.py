@@ -50,14 +50,14 @@ def bring(directory: str, work: str, job: Job, carrier: Carrier) -> Brought:
     for one in job.inputs:
         carrier.check()
         place = f"{work}/{one.path}"
-        source = _local(directory, one)
+        source = _local(directory, one, carrier)
         _make_parent(one, place)
         if source is None:
             from sampan.jobs import remote
 
             found = remote.fetch(one.uri, place, carrier)
         elif one.how == "copy":
-            _look(one, source)
+            _look(one, source, carrier)
             found = _copied(one, source, place, carrier)
         else:
             found = _bound(one, source, place, (job, carrier))
@@ -68,17 +68,17 @@ def bring(directory: str, work: str, job: Job, carrier: Carrier) -> Brought:
     return Brought(tuple(binds), tuple(places), tuple(staged))
 
 
-def _local(directory: str, one: Input) -> str | None:
+def _local(directory: str, one: Input, carrier: Carrier) -> str | None:
     """Where the input lies on this node; `None` if it has to be fetched."""
     scheme = uris.scheme_of(one.uri)
     if scheme == "":
         return f"{directory}/{uris.relative(one.uri, 'an input')}"
     if scheme == "file":
         return uris.file_path(one.uri)
-    return uris.cvmfs_path(one.uri) if scheme == "cvmfs" else None
+    return uris.cvmfs_path(one.uri, carrier.mounts)[1] if scheme == "cvmfs" else None
 
 
-def _look(one: Input, source: str) -> None:
+def _look(one: Input, source: str, carrier: Carrier) -> None:
     """Raises `Failed` if nothing that can be read lies there."""
     told = uris.shown(one.uri)
     try:
@@ -92,12 +92,10 @@ def _look(one: Input, source: str) -> None:
             raise Failed(phases.INPUT_MISSING, f"the input {one.name!r}, {told}, is neither a file nor a directory")
     except OSError as error:
         if error.errno in _GONE:
-            repository = os.path.join(uris.CVMFS, one.uri[len("cvmfs://") :].split("/")[0])
-            if uris.scheme_of(one.uri) == "cvmfs" and not os.path.isdir(repository):
-                raise Failed(
-                    phases.INPUT_NOT_FETCHED, f"the input {one.name!r}, {told}: {repository} is not mounted on {os.uname().nodename}",
-                    "mount it, or give the input by http", phases.STAGE_IN,
-                ) from error  # fmt: skip
+            repository = uris.cvmfs_path(one.uri, carrier.mounts)[0] if uris.scheme_of(one.uri) == "cvmfs" else ""
+            if repository and not os.path.isdir(repository):
+                said, hint = uris.not_mounted(repository)
+                raise Failed(phases.INPUT_NOT_FETCHED, f"the input {one.name!r}, {told}: {said}", hint) from error
             raise Failed(
                 phases.INPUT_MISSING, f"the input {one.name!r} is missing: {told} is not on {os.uname().nodename}",
                 "is it on a file system that the node shares?",
@@ -108,7 +106,7 @@ def _look(one: Input, source: str) -> None:
 
 def _bound(one: Input, source: str, place: str, beside: tuple[Job, Carrier]) -> Measured:
     job, carrier = beside
-    _look(one, source)
+    _look(one, source, carrier)
     try:
         if os.path.isdir(source):
             os.mkdir(place, 0o700)

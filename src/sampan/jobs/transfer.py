@@ -11,6 +11,8 @@ import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sampan.layers import removal
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -23,12 +25,15 @@ NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 @dataclass(frozen=True)
 class Carrier:
-    """What transfers need: who is let in, how often to try, where notices go, and whether to stop (`check` may raise)."""
+    """What transfers need: who is let in, how often to try, where notices go, whether to stop (`check` may raise), and the directory
+    where repositories are mounted (the setting cvmfs_mounts).
+    """
 
     credentials: Credentials
     tries: int
     notice: Notice
     check: Callable[[], None]
+    mounts: str
 
 
 def copy(source: str, target: str, check: Callable[[], None]) -> None:
@@ -36,12 +41,32 @@ def copy(source: str, target: str, check: Callable[[], None]) -> None:
     temporary = part_of(target)
     try:
         if os.path.isdir(source):
-            shutil.copytree(source, temporary, symlinks=True, copy_function=_checking_copy(check))
+            copy_directory(source, temporary, _checking_copy(check))
         else:
             _copy_file(source, temporary, check)
         os.rename(temporary, target)
     finally:
         remove(temporary)
+
+
+def copy_directory(source: str, target: str, one: Callable[[str, str], object]) -> None:
+    """A new directory like `source`, file by file by `one`; links stay links. Raises the first OSError, and does no more then.
+
+    (What shutil has for it goes on to the end, and keeps of its errors only texts.)
+    """
+    os.mkdir(target, 0o700)
+    with os.scandir(source) as entries:
+        for entry in entries:
+            place = f"{target}/{entry.name}"
+            if entry.is_symlink():
+                os.symlink(os.readlink(entry.path), place)
+            elif entry.is_dir():
+                copy_directory(entry.path, place, one)
+            elif entry.is_file():
+                one(entry.path, place)
+            else:
+                raise OSError(errno.EINVAL, "it is neither a file, a directory nor a link", entry.path)
+    shutil.copystat(source, target)
 
 
 def move(source: str, target: str, check: Callable[[], None]) -> None:
@@ -103,11 +128,15 @@ def _piece(reader: int, writer: int) -> int:
 
 
 def remove(path: str) -> None:
-    """Take away what there may be at a path; what cannot be removed stays."""
-    if os.path.isdir(path) and not os.path.islink(path):
-        shutil.rmtree(path, ignore_errors=True)
+    """Take away what there may be at a path, also directories that were copied with no permission to write; what cannot be removed stays."""
+    above, name = os.path.split(os.path.abspath(path))
+    try:
+        parent = os.open(above, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError:
         return
     try:
-        os.unlink(path)
+        removal.remove(parent, name)
     except OSError:
         pass
+    finally:
+        os.close(parent)

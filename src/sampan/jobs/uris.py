@@ -10,7 +10,6 @@ from sampan.errors import UsageError, printable
 
 OF_INPUTS = ("file", "http", "https", "s3", "cvmfs")
 OF_OUTPUTS = ("file", "http", "https", "s3")
-CVMFS = "/cvmfs"
 
 
 def scheme_of(uri: str) -> str:
@@ -66,10 +65,19 @@ def file_path(uri: str) -> str:
     return unquote(rest, errors="surrogateescape")
 
 
-def cvmfs_path(uri: str) -> str:
-    """Where a `cvmfs://REPOSITORY/PATH` is mounted."""
+def cvmfs_path(uri: str, mounts: str) -> tuple[str, str]:
+    """A `cvmfs://REPOSITORY/PATH` below the directory where repositories are mounted: the repository, and the path itself."""
     parts = urlsplit(uri)
-    return os.path.join(CVMFS, parts.netloc, unquote(parts.path, errors="surrogateescape").lstrip("/"))
+    repository = os.path.join(mounts, parts.netloc)
+    return repository, os.path.join(repository, unquote(parts.path, errors="surrogateescape").lstrip("/"))
+
+
+def not_mounted(repository: str) -> tuple[str, str]:
+    """What to say of a repository that is not where `cvmfs_path` has it: the sentence's end and a hint."""
+    return (
+        f"{repository} is not mounted on {os.uname().nodename}",
+        "mount it, or let the setting cvmfs_mounts name the directory where it is",
+    )
 
 
 def object_of(uri: str) -> tuple[str, str]:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 import sampan
 from sampan.errors import SampanError
 from sampan.host import kernel, processes
-from sampan.jobs import collect, credentials, image, payload, phases, stage_in, stage_out, workspace
+from sampan.jobs import collect, credentials, image, payload, phases, stage_in, stage_out, tokens, workspace
 from sampan.jobs import directory as directories
 from sampan.jobs.journal import Journal
 from sampan.jobs.phases import Failed
@@ -58,10 +58,10 @@ def work(path: str, session: Session) -> Status:
 class Worker:
     """Runs jobs; may be used by several threads at once."""
 
-    def __init__(self, session: Session, pulse: Pulse) -> None:
+    def __init__(self, session: Session, pulse: Pulse, kills: payload.Kills | None = None) -> None:
         self._session = session
         self._pulse = pulse
-        self._node = payload.Node(watched.Starter(session), payload.Kills())
+        self._node = payload.Node(watched.Starter(session), kills or payload.Kills())
         self._environment = dict(os.environb)
 
     def do(self, path: str, environment: Mapping[str, str] | None = None) -> Status:
@@ -130,7 +130,9 @@ class Course:
 
     def _phases(self, place: Workspace) -> None:
         job = self._job
-        carrier = Carrier(credentials.take(self._path), job.tries, self.journal, self.beat.check)
+        settings = self._session.settings
+        let_in = credentials.with_files(credentials.take(self._path), tokens.sources(settings.texts("tokens")))
+        carrier = Carrier(let_in, job.tries, self.journal, self.beat.check, settings.text("cvmfs_mounts"))
         brought = Brought()
         if job.inputs:
             self._begin(phases.STAGE_IN)
@@ -246,14 +248,22 @@ def close(path: str, found: Status) -> None:
         directories.write_new(temporary, raw)
         try:
             os.link(temporary, f"{path}/status.json")
+            _forget(path)
         finally:
             os.unlink(temporary)
     except OSError:
         return
 
 
+def _forget(path: str) -> None:
+    try:
+        credentials.forget(path)
+    except OSError:
+        return  # the directory is gone, or its file system cannot be written: the status says so in its own way
+
+
 def publish(path: str, found: Status) -> None:
-    """Write the status. Where there is no room for all of it, without the lists of inputs and outputs."""
+    """Write the status. Where there is no room for all of it, without the lists of inputs and outputs. Nobody needs its credentials then."""
     for status in (found, replace(found, inputs=(), outputs=())):
         raw = json.dumps(status.document()).encode("ascii")
         try:
@@ -263,6 +273,7 @@ def publish(path: str, found: Status) -> None:
                 if written == len(raw):
                     os.ftruncate(descriptor, written)
                     os.rename(f"{path}/.status", f"{path}/status.json")
+                    _forget(path)
                     return
             finally:
                 os.close(descriptor)

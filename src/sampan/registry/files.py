@@ -147,7 +147,10 @@ def _refused(answer: Answer, shown: str, now: float, *, storing: bool) -> Except
         wait = retry_after(answer.headers.get("Retry-After"), now)
         return Transient(RemoteError(f"{host} has a fault ({status}) with {shown}"), retry_after=wait, pause=STATUS_PAUSE)
     if status in (401, 403):
-        return Unauthorized(f"{host} refuses {shown} ({status})", "the credentials of the job may be missing, wrong or too old")
+        return Unauthorized(
+            f"{host} refuses {shown} ({status})",
+            "the credentials of the job may be missing, wrong or too old; the setting tokens names those for web servers",
+        )
     if status in (404, 410):
         return NotAtRegistry(f"{host} has no {'place for ' if storing else ''}{shown} ({status})", "check the spelling")
     return RemoteError(f"{host} answers {status} where {shown} was {'to be stored' if storing else 'asked for'}")
