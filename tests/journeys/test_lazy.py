@@ -15,12 +15,13 @@ from pathlib import Path
 import pytest
 
 from sampan.cvmfs.fuse import mounting
-from sampan.runtime.mounts import short_name
+from sampan.runtime.mounts import ShortName
 from tests.journeys.test_root import APT, PREPARE, package  # noqa: F401 - a fixture
 from tests.journeys.test_services import image
 from tests.journeys.test_work import COMPILER
 from tests.lazy.published import Program, nginx, squid
 from tests.product import ROOT, Sampan
+from tests.structure.test_startup import started
 
 FQRN = "lazy.sampan.test"
 JSON = ("python3", "-c", "import json; print(json.dumps([1]))")
@@ -192,6 +193,26 @@ def test_only_what_is_read_is_fetched_and_once(site, fuse):
     assert "machine" in fuse.good("images", f"cvmfs://{FQRN}").text
 
 
+COSTLY = {
+    "json",
+    "re",
+    "enum",
+    "socket",
+    "contextlib",
+    "hashlib",
+    "typing",
+    "subprocess",
+    "sampan.cvmfs.client.client",
+    "sampan.runtime.mount_start",
+}
+
+
+def test_a_start_from_a_mount_that_is_there_imports_little(site, fuse):
+    """Each of these is a good part of a start: with them it cost 115 million instructions, without 71."""
+    fuse.good("run", site.named("machine"), "true")
+    assert COSTLY & set(started(fuse, "run", site.named("machine"), "true", LIST="1").split()) == set()
+
+
 def test_a_mount_is_shared_and_goes_after_its_last_user(site, fuse):
     runs = [
         fuse.popen("run", site.named("machine"), "sh", "-c", f"cat /usr/bin/* | wc -c; sleep 1; exit {n}", stdout=subprocess.PIPE)
@@ -283,7 +304,7 @@ def _wishes(site: Site, *names: str) -> Path:
 
 
 def _ask(mount: dict, word: str) -> bytes:
-    with short_name(os.path.dirname(mount["directory"])) as name, socket.socket(socket.AF_UNIX) as connection:
+    with ShortName(os.path.dirname(mount["directory"])) as name, socket.socket(socket.AF_UNIX) as connection:
         connection.connect(name)
         connection.sendall(word.encode() + b"\n")
         return connection.recv(4096)

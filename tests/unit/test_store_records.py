@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 import sampan
 from sampan.errors import CorruptRecord, NewerStore, NoSpace, StoreError
 from sampan.host.kernel import boot_id, node
+from sampan.oci.scan import scan
 from sampan.store import documents, layout, names, records, sweep
 from sampan.store.layout import is_left_over, open_store
 from sampan.store.leases import Lease, leased
@@ -42,7 +43,7 @@ def no_constant(name):
 
 def is_refused(text):
     try:
-        records.parse(text)
+        scan(text)
     except ValueError:
         return True
     return False
@@ -54,7 +55,7 @@ class TestJson:
         raw = records.dump(document)
         assert raw.endswith(b"\n")
         assert raw.count(b"\n") == 1
-        assert json.loads(raw) == document == records.parse(raw.decode())
+        assert json.loads(raw) == document == scan(raw.decode())
 
     @given(st.text(max_size=30))
     def test_reads_as_json_does(self, text):
@@ -63,7 +64,7 @@ class TestJson:
         except ValueError:
             assert is_refused(text)
         else:
-            assert records.parse(text) == expected
+            assert scan(text) == expected
 
     @pytest.mark.parametrize(
         "text", ["", " ", "{", "{}x", "[1,]", "{'a': 1}", "NaN", '{"a": Infinity}', "[" * 100_000, '"\n"', "{}{}"]
@@ -72,7 +73,7 @@ class TestJson:
         assert is_refused(text)
 
     def test_names_of_any_bytes_survive(self):
-        assert records.parse(records.dump({"a": "\udcff\x00é"}).decode()) == {"a": "\udcff\x00é"}
+        assert scan(records.dump({"a": "\udcff\x00é"}).decode()) == {"a": "\udcff\x00é"}
 
     def test_refuses_to_write_what_it_could_not_read(self):
         with pytest.raises(TypeError, match="cannot hold float"):
@@ -80,9 +81,9 @@ class TestJson:
 
     def test_without_the_scanner_in_c(self, monkeypatch):
         monkeypatch.setitem(sys.modules, "_json", None)
-        assert records.parse('{"a": [1]}') == {"a": [1]}
+        assert scan('{"a": [1]}') == {"a": [1]}
         with pytest.raises(ValueError, match="NaN"):
-            records.parse("NaN")
+            scan("NaN")
 
 
 class TestRecords:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from sampan.errors import HostError
-from sampan.store import records
+from sampan.oci.scan import scan
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ def boutiques_schema() -> dict[str, object]:
     if not _read:
         try:
             # By the module's own loader: in sampan.pyz there is no such file.
-            found = records.parse(_loader.get_data(_PATH).decode("utf-8"))
+            found = scan(_loader.get_data(_PATH).decode("utf-8"))
         except (OSError, ValueError) as error:
             raise HostError(f"{_PATH} cannot be read: {error}", "install sampan again") from error
         if not isinstance(found, dict):

@@ -1,4 +1,4 @@
-"""JSON from outside: read within limits, then asked for by key and kind. On the start-up path (`json` is imported on use).
+"""JSON from outside: read within limits, then asked for by key and kind. On the start-up path (without `json`, see `oci.scan`).
 
 Manifests, indexes and configurations come from registries and archives. Different tools must not read different
 things out of one document, so what JSON leaves open is refused: duplicate keys, numbers that are none, text that is no
@@ -8,6 +8,7 @@ Unicode. `null` counts as absent, as it does for the Go programs that write most
 from __future__ import annotations
 
 from sampan.errors import ProtocolError, printable
+from sampan.oci.scan import Hooks, scan, slowly
 
 MAX_BYTES = 4 * 1024 * 1024
 MAX_DEPTH = 32
@@ -32,18 +33,14 @@ def read_list(data: bytes, what: str, limit: int = MAX_BYTES) -> list[dict[str, 
 
 
 def _read(data: bytes, what: str, limit: int) -> object:
-    import json
-
     if len(data) > limit:
         raise ProtocolError(f"{what} has {len(data)} bytes; at most {limit} are accepted")
     try:
-        found = json.loads(
-            data.decode("utf-8"),
-            object_pairs_hook=_object,
-            parse_int=_whole,
-            parse_float=_fraction,
-            parse_constant=_constant,
-        )
+        text = data.decode("utf-8")
+        try:
+            found = scan(text, _Hooks)
+        except ValueError:
+            found = slowly(text, _Hooks)  # which says where it is wrong
     except RecursionError as error:
         raise ProtocolError(f"{what} is nested too deeply") from error
     except ValueError as error:  # not UTF-8, not JSON, or refused by a hook
@@ -73,8 +70,15 @@ def _fraction(text: str) -> float:
     return float(text)
 
 
-def _constant(text: str) -> float:
-    raise ValueError(f"{text} is not a number of JSON")
+def _constant(name: str) -> float:
+    raise ValueError(f"{name} is not a number of JSON")
+
+
+class _Hooks(Hooks):
+    object_pairs_hook = staticmethod(_object)  # type: ignore[assignment]
+    parse_int = staticmethod(_whole)  # type: ignore[assignment]
+    parse_float = staticmethod(_fraction)  # type: ignore[assignment]
+    parse_constant = staticmethod(_constant)
 
 
 def _check_values(root: object, what: str) -> None:

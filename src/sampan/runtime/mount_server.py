@@ -18,7 +18,7 @@ from sampan.cvmfs.client.recorded import recorded
 from sampan.cvmfs.client.serving import Serving
 from sampan.errors import SampanError, printable
 from sampan.events import Notice
-from sampan.runtime.mounts import HOLD, mount_point, short_name
+from sampan.runtime.mounts import HOLD, ShortName, mount_point
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -103,7 +103,7 @@ def _serve(site: Site, place: str, ready: int, how: tuple[int, bool]) -> None:
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     with suppress(FileNotFoundError):
         os.unlink(os.path.join(place, "socket"))
-    with short_name(place) as name:
+    with ShortName(place) as name:
         listener.bind(name)
     listener.listen(64)
     listener.setblocking(False)

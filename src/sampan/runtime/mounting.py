@@ -10,7 +10,8 @@ from sampan.cvmfs.client.client import open_client
 from sampan.cvmfs.client.serving import Serving
 from sampan.errors import HostError
 from sampan.runtime import mount_server
-from sampan.runtime.mounts import base_directory, wait_for
+from sampan.runtime.mount_start import wait_for
+from sampan.runtime.mounts import base_directory
 from sampan.runtime.repositories import site_of
 
 if TYPE_CHECKING:

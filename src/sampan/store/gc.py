@@ -24,6 +24,7 @@ from sampan.errors import CorruptRecord, SampanError
 from sampan.host.processes import intercepted, own_pids
 from sampan.layers.removal import remove
 from sampan.oci.digest import Digest
+from sampan.oci.scan import scan
 from sampan.store import blobs, layout, names, pins, records, sweep, trees
 from sampan.store.leases import Condemnation, leased, names_below
 from sampan.store.records import remove_if_there
@@ -269,7 +270,7 @@ def mentioned(store: Store, manifest: str) -> set[str]:
     except FileNotFoundError:
         return set()
     try:
-        pending = [records.parse(raw.decode("utf-8"))]
+        pending = [scan(raw.decode("utf-8"))]
     except ValueError as error:
         raise records.corrupt(manifest, "the manifest is not JSON") from error
     found = set()

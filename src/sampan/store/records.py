@@ -1,8 +1,6 @@
 """Records: one JSON object a file, with its format number. On the start-up path.
 
-Reading goes straight to the scanner in C that `json` itself uses: `import json` brings `re` along, 28 million instructions,
-which is half of what `sampan run` may cost, and the same object comes out. Where an interpreter has no such scanner, `json`
-does it.
+`json` itself is not imported for it (`oci.scan`).
 """
 
 from __future__ import annotations
@@ -10,6 +8,7 @@ from __future__ import annotations
 import os
 
 from sampan.errors import CorruptRecord, NewerStore, StoreError
+from sampan.oci.scan import scan
 
 TYPE_CHECKING = False  # `typing` costs 6 ms; type checkers know this name
 if TYPE_CHECKING:
@@ -18,41 +17,6 @@ if TYPE_CHECKING:
 FORMAT = 1
 MAX_BYTES = 4 << 20
 _HINT = "`sampan store fsck` finds all that is damaged"
-
-
-class _Scanner:
-    """What the scanner wants to know; the same as `json.loads` with its defaults, but NaN and Infinity are refused."""
-
-    strict = True
-    object_hook = None
-    object_pairs_hook = None
-    parse_float = float
-    parse_int = int
-
-    @staticmethod
-    def parse_constant(name: str) -> float:
-        raise ValueError(name)
-
-
-def parse(text: str) -> object:
-    """The value of a JSON document. Raises ValueError."""
-    try:
-        from _json import make_scanner  # type: ignore[import-not-found,unused-ignore]
-
-        scan = make_scanner(_Scanner)  # type: ignore[arg-type,unused-ignore]
-    except (ImportError, AttributeError, TypeError):
-        import json
-
-        return json.loads(text, parse_constant=_Scanner.parse_constant)
-    text = text.strip(" \t\r\n")
-    try:
-        value, end = scan(text, 0)
-    except (StopIteration, RecursionError, SystemError) as error:
-        # SystemError: for some faults the scanner leaves the exception to json.decoder, and raises none if that is not imported.
-        raise ValueError("it is not JSON") from error
-    if end != len(text):
-        raise ValueError("something follows the value")
-    return value
 
 
 def dump(document: dict[str, object]) -> bytes:
@@ -129,7 +93,7 @@ def understood(raw: bytes, path: str) -> dict[str, object]:
 def object_in(raw: bytes, path: str) -> dict[str, object]:
     """The JSON object in `raw`. Raises `CorruptRecord`."""
     try:
-        document = parse(raw.decode("utf-8"))
+        document = scan(raw.decode("utf-8"))
     except ValueError as error:
         raise corrupt(path, "it is not JSON" if raw else "it is empty") from error
     if not isinstance(document, dict):

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import errno
 import os
-import socket
-from contextlib import suppress
 
 from sampan.errors import HostError
 from sampan.host.search_path import which
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import socket
     from typing import Union
 
 DEVICE = "/dev/fuse"
@@ -24,7 +23,6 @@ PROGRAMS = ("fusermount3", "fusermount")
 MS_RDONLY, MS_NOSUID, MS_NODEV = 1, 2, 4
 MNT_DETACH = 2
 PATIENCE = 15
-_ANCILLARY = socket.CMSG_SPACE(4)
 
 
 class Mounted:
@@ -94,6 +92,7 @@ def _mount_directly(directory: str, name: str, kind: str) -> Mounted:
 
 
 def _mount_by_program(directory: str, name: str, kind: str) -> Mounted:
+    import socket
     import subprocess
 
     helper = program()
@@ -115,11 +114,12 @@ def _mount_by_program(directory: str, name: str, kind: str) -> Mounted:
     stderr = started.stderr
     if descriptor is None:
         ours.close()
-        with suppress(subprocess.TimeoutExpired):
+        try:
             said = started.communicate(timeout=2)[1].decode("utf-8", "replace").strip().splitlines()
-            raise HostError(f"cannot mount on {directory}: {said[-1] if said else 'fusermount3 handed nothing over'}")
-        started.kill()
-        raise HostError(f"cannot mount on {directory}: {helper} does not answer")
+        except subprocess.TimeoutExpired:
+            started.kill()
+            raise HostError(f"cannot mount on {directory}: {helper} does not answer") from None
+        raise HostError(f"cannot mount on {directory}: {said[-1] if said else 'fusermount3 handed nothing over'}")
     if stderr is not None:
         stderr.close()
     started.returncode = 0  # it stays until we end: nobody waits for it
@@ -130,8 +130,9 @@ def _mount_by_program(directory: str, name: str, kind: str) -> Mounted:
 def _receive(connection: socket.socket) -> Union[int, None]:
     """The descriptor that comes with one byte; `None` if the other side ends without one."""
     import array
+    import socket
 
-    _, ancillary, _, _ = connection.recvmsg(1, _ANCILLARY)
+    _, ancillary, _, _ = connection.recvmsg(1, socket.CMSG_SPACE(4))
     for level, kind, data in ancillary:
         if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS and len(data) >= 4:
             numbers = array.array("i")
