@@ -116,7 +116,7 @@ def test_each_job_runs_under_the_settings_of_its_own_submission(lab, local, tmp_
         (tmp_path / name / "r.example.org").mkdir(parents=True)
         (tmp_path / name / "r.example.org/who").write_text(name)
         own = Session(lab.session.settings.override("cvmfs_mounts", str(tmp_path / name)))
-        script = f"cat who >out; [ {name} != first ] || until [ -e $OUT.go ]; do sleep 0.05; done"
+        script = f"cat who >out; [ {name} != first ] || for n in $(seq 200); do [ -e $OUT.go ] && exit; sleep 0.05; done"
         place = lab.make(
             script, inputs=(Input("who", "cvmfs://r.example.org/who"),), outputs=(Output("out", "out"),), request=out(lab),
         )  # fmt: skip
