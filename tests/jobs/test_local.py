@@ -66,7 +66,7 @@ def test_jobs_survive_their_starter(lab, local):
 
 
 def test_a_killed_runner_loses_what_ran_and_nothing_else(lab, local, submitted):
-    running = [lab.make("echo begun >>$OUT; sleep 60", request=out(lab), limits=Limits(cpus=os.cpu_count()))]
+    running = [lab.make("echo begun >>$OUT; sleep 6091", request=out(lab), limits=Limits(cpus=os.cpu_count()))]
     waiting = [lab.make("echo ran >>$OUT", request=out(lab)) for _ in range(3)]
     many = submitted([*running, *waiting])
     until((lab.path / "out").exists)
@@ -75,7 +75,7 @@ def test_a_killed_runner_loses_what_ran_and_nothing_else(lab, local, submitted):
     assert [state.word for state in states] == ["lost", "done", "done", "done"]
     assert "its worker was killed" in states[0].cause
     assert (lab.path / "out").read_text().splitlines() == ["begun", "ran", "ran", "ran"]
-    until(lambda: "sleep 60" not in subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True).stdout)
+    until(lambda: "sleep 6091" not in subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True).stdout)
 
 
 def test_a_runner_that_is_asked_to_end_cancels_and_keeps_the_queue(lab, local, submitted):
@@ -116,7 +116,7 @@ def test_each_job_runs_under_the_settings_of_its_own_submission(lab, local, tmp_
         (tmp_path / name / "r.example.org").mkdir(parents=True)
         (tmp_path / name / "r.example.org/who").write_text(name)
         own = Session(lab.session.settings.override("cvmfs_mounts", str(tmp_path / name)))
-        script = f"cat who >out; [ {name} != first ] || until [ -e $OUT.go ]; do sleep 0.05; done"
+        script = f"cat who >out; [ {name} != first ] || for n in $(seq 200); do [ -e $OUT.go ] && exit; sleep 0.05; done"
         place = lab.make(
             script, inputs=(Input("who", "cvmfs://r.example.org/who"),), outputs=(Output("out", "out"),), request=out(lab),
         )  # fmt: skip

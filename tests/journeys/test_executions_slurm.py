@@ -11,6 +11,7 @@ import pytest
 
 from tests.journeys.launches import Lab
 from tests.journeys.test_executions import until
+from tests.peers.guarded import guarded
 from tests.peers.slurm import Cluster
 
 
@@ -69,6 +70,40 @@ def test_the_failed_are_tried_again_in_their_places(slurm):
     slurm.texts(1, 2, 3)
     assert slurm.good("job", "retry", "last", "--wait").text.endswith(": all 3 finished\n")
     assert [len(slurm.attempts("last", job)) for job in (1, 2, 3)] == [1, 1, 2]
+
+
+@pytest.mark.parametrize("kind", ["file", "env"])
+def test_inputs_that_need_settings_on_the_nodes(slurm, tmp_path, kind):
+    """A token of a server, and a repository below a directory of the submitter's; of the token nothing is left, in Slurm neither."""
+    secret = f"tell-nobody-{kind}"
+    (tmp_path / "token").write_text(secret)
+    (tmp_path / "repositories/r.example.org").mkdir(parents=True)
+    (tmp_path / "repositories/r.example.org/t2.txt").write_text("a cat\n" * 2)
+    source = f"file:{tmp_path}/token" if kind == "file" else "env:LAB_TOKEN"
+    with guarded(secret) as server:
+        server.files["/t1.txt"] = b"a cat\n"
+        more = {
+            "SAMPAN_CVMFS_MOUNTS": str(tmp_path / "repositories"),
+            "SAMPAN_TOKENS": f"{server.host}={source}",
+            "LAB_TOKEN": secret,
+        }
+        words = [
+            "--over",
+            f"text={server.url}/t1.txt,cvmfs://r.example.org/t2.txt",
+            "--back-end",
+            "slurm",
+            slurm.descriptor(),
+            "--word",
+            "cat",
+        ]
+        done = slurm("job", "submit", "--wait", *words, **more)
+    assert (done.status, done.text.partition(": ")[2]) == (0, "all 2 finished\n"), done.err
+    slurm.good("job", "fetch", "last", "results")
+    assert [(slurm.place / f"results/{n}/t{n}.txt.count").read_text() for n in (1, 2)] == ["1\n", "2\n"]
+    told = subprocess.run(["scontrol", "show", "job"], env=slurm.sampan.environment(), capture_output=True, text=True).stdout
+    assert secret not in told
+    found = subprocess.run(["grep", "-rlF", secret, tmp_path], capture_output=True, text=True).stdout.splitlines()
+    assert found == [str(tmp_path / "token")]
 
 
 def test_cancel_leaves_nothing_in_the_queue_or_on_the_nodes(slurm, cluster):
