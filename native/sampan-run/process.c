@@ -1,5 +1,6 @@
 /* The payload's directory and attributes. Limits come last: a low `nofile` must not hit our own work. */
 #include "process.h"
+#include "check.h"
 
 #include "descriptor.h"
 #include "kernel.h"
@@ -110,8 +111,12 @@ static int fixed_directory(struct root *root, const struct record *record)
 int process_directory(struct root *root, const struct launch *launch, const struct caller *caller)
 {
     const struct record *record = record_of(launch, CWD);
-    if (record != NULL)
-        return fixed_directory(root, record);
+    if (record != NULL) {
+        /* In a root that another program has made we are already: PRoot makes up the directories above a bind, and loses its way if they
+         * are opened one after the other. */
+        int fd = launch_on_host_as(launch, "inside") ? open(field(record, 0), O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+        return fd >= 0 ? fd : fixed_directory(root, record);
+    }
     return record_of(launch, CWD_CALLER) == NULL ? -1 : caller_directory(root, launch, caller);
 }
 
