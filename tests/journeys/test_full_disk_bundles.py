@@ -91,7 +91,7 @@ def test_taking(lab, room):
     "$@" -q job fetch last results >/dev/null; cat results/one results/d/x | wc -c"""
     said, err = in_small_place(lab, script)
     status, sizes, *shown, taken, again, fetched = said
-    assert (status, again, fetched) == ("125", "0", "600000"), (said, err)
+    assert (status, again, fetched) == ("125", "0", "600000"), "\n".join([*said, err])
     assert set(sizes.split()) <= {"100000", "300000"}, "what is there is whole"
     assert json.loads("\n".join(shown))["state"] == "queued"
     assert taken.endswith(": finished")
