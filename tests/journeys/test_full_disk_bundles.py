@@ -67,7 +67,7 @@ def test_packing(lab, words, room):
     said, err = in_small_place(lab, script)
     status, left, again, left_again, id, *names = said
     assert (status, left, again, left_again) == ("125", "1", "125", "1"), said
-    assert names == [f"{id}-1-1", "1"]
+    assert names == [f"{id}-1-1", "1"], err
     errors = [line for line in err.splitlines() if line.startswith("sampan: cannot")]
     assert errors == [f"sampan: cannot make the bundle {lab.place}/small/b/{id}-1-1: no space left"] * 2
     assert f"hint: make room; once that is mended, `sampan job retry {id}` goes on from here" in err
