@@ -100,3 +100,19 @@ def group_with(group: bytes, name: str, gid: int) -> bytes:
 def _with_line(raw: bytes, name: str, line: str) -> bytes:
     rest = [old for old in raw.split(b"\n") if old and old.partition(b":")[0] != name.encode("utf-8", "surrogateescape")]
     return line.encode("utf-8", "surrogateescape") + b"".join(old + b"\n" for old in rest)
+
+
+# For programs whose containers are root's unless somebody else is named.
+_ROOT = ("0", "root", "0:0", "root:root", "0:root", "root:0")
+
+
+def is_root(user: str | None, config: ImageConfig) -> bool:
+    """Whether root is meant, by the user that is asked for or, if none is, by the image."""
+    return (user is None and not config.user) or user in _ROOT
+
+
+def with_user(request: Request, config: ImageConfig, *, keep_id: str = "") -> Request:
+    """Root, unless the request or the image names another user; with podman's `keep-id` the caller, whose ids `keep_id` are."""
+    if keep_id and request.user is None:
+        return request.but(user=keep_id) if config.user else request
+    return request.but(user=None, root=True) if is_root(request.user, config) else request

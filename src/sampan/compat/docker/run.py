@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import os
 
-from sampan.compat.users import with_user
 from sampan.container.request import FLAGS, IMAGE_ARGUMENTS, KEEP_OPTIONS, TEXT, TEXTS, Request
 from sampan.container.stay import Way
+from sampan.container.users import with_user
 from sampan.errors import CannotHonour, SampanError, UsageError
 from sampan.options.table import FLAG, LIST, VALUE, Command, Option
 from sampan.runtime import run, start
@@ -133,7 +133,7 @@ def kept(request: Request, call: Call, session: Session, *, throw_away: bool) ->
         from sampan.compat.docker.mounting import with_writable_places
 
         request = with_writable_places(request)
-    keep_id = str(parsed.values.get("userns") or "").startswith("keep-id")
+    keep_id = f"{os.getuid()}:{os.getgid()}" if str(parsed.values.get("userns") or "").startswith("keep-id") else ""
     config = config_of(image, session)
     request = with_user(request, config, keep_id=keep_id)
     name = name or ("" if throw_away else run.made_up_name())  # what goes by itself is told by its id

@@ -9,10 +9,10 @@ from __future__ import annotations
 import os
 
 from sampan.compat.udocker import find, shown_id
-from sampan.compat.users import is_root
 from sampan.container.record import Record
 from sampan.container.request import Request
 from sampan.container.stay import Way
+from sampan.container.users import is_root
 from sampan.errors import CannotHonour, ContainerNotFound, SampanError, UsageError
 from sampan.options.table import FLAG, LIST, VALUE, Argument, Command, Option
 from sampan.runtime import images, run, start
