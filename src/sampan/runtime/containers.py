@@ -117,7 +117,7 @@ def _how_to_keep(record: Record, session: Session) -> str:
 def _tree(image: ContainerImage, session: Session) -> Tree | None:
     from sampan.store import trees
 
-    return next((tree for store in session.stores() if (tree := trees.find(store, image.chain))), None)
+    return trees.find_in(session.stores(), image.chain)
 
 
 def _say_copy(record: Record, session: Session) -> None:

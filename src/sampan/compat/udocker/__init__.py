@@ -37,8 +37,6 @@ REFUSED = {
     "build": "sampan builds no images from a Dockerfile; buildah or podman build them, and `sampan load` takes them",
     "push": "udocker sends no images; `sampan push` does",
 }
-
-
 UUID = (8, 4, 4, 4, 12)
 
 

@@ -63,7 +63,7 @@ def _layers(store: Store, image: Image) -> None:
 
 def remove(call: Call) -> int:
     """Nothing is printed."""
-    session, status = call.session(), 0
+    session = call.session()
     for text in call.parsed.texts("image"):
         if protection.is_protected(session.store, text):
             raise UsageError(f"the image {text} is protected", f"udocker unprotect {text}")
@@ -75,7 +75,7 @@ def remove(call: Call) -> int:
                     f"the image {text} is in udocker's own repository, which sampan leaves as it is", "udocker itself removes it"
                 ) from None
             raise
-    return status
+    return 0
 
 
 def tag_(call: Call) -> int:
